@@ -1,0 +1,13 @@
+# libehcore: pure logic, linked statically into every module and program.
+noinst_LTLIBRARIES += libehcore.la
+libehcore_la_CFLAGS = $(AM_CFLAGS) -fPIC
+libehcore_la_SOURCES = \
+	modules/core/err.c
+libehcore_la_LIBADD = $(JANSSON_LIBS) $(OPENSSL_LIBS)
+
+pkginclude_HEADERS += \
+	include/ehealth/audit.h include/ehealth/base.h include/ehealth/codec.h include/ehealth/crypto.h \
+	include/ehealth/ctx.h include/ehealth/db.h include/ehealth/err.h include/ehealth/err_codes.def \
+	include/ehealth/http.h include/ehealth/idp.h include/ehealth/jose.h include/ehealth/json.h \
+	include/ehealth/keyring.h include/ehealth/log.h include/ehealth/metrics.h include/ehealth/principal.h \
+	include/ehealth/provider.h include/ehealth/rate.h include/ehealth/req.h include/ehealth/seal.h
