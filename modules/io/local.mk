@@ -1,1 +1,13 @@
-# modules/io
+# libehio: I/O behind the contracts, no httpd. One set per process: linked into mod_ehealth.so, ehctl and the tests.
+noinst_LTLIBRARIES += libehio.la
+libehio_la_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(PQ_CFLAGS) $(SQLITE_CFLAGS) -fPIC
+libehio_la_SOURCES =
+libehio_la_LIBADD =
+
+# Providers register through a linker section. A .so takes the whole of libehio.la; a program takes from an archive only
+# what it names, so programs list this variable among their own sources.
+EH_IO_PROVIDERS = modules/io/keys_file.c
+
+libehio_la_SOURCES += modules/io/keys.c $(EH_IO_PROVIDERS)
+
+pkginclude_HEADERS += include/ehealth/http_pool.h include/ehealth/keys.h
