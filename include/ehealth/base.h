@@ -55,6 +55,8 @@ typedef struct eh_base_t {
     void (*add_shared)(const char *name, apr_size_t size, void **mem);
     /** Adds an object under key to the status JSON. */
     void (*add_status)(const char *key, json_t *(*fn)(server_rec *s, apr_pool_t *p));
+    /** Adds a member to each host of `-t -D DUMP_EHEALTH` (shape: modules/tools/ehctl.h). NULL = leave it out. */
+    void (*add_dump)(const char *key, json_t *(*fn)(server_rec *s, apr_pool_t *p));
 
     /* --- run time --- */
     /** Ports for a request: correlation, public URL of its virtual host. Cached; lives as long as r. */

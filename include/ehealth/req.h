@@ -28,6 +28,7 @@ typedef struct eh_req_t {
     /** Reads up to *len bytes of the body; *len = 0 at its end. LIMIT when it passes the route's cap. */
     apr_status_t (*read)(void *baton, char *buf, apr_size_t *len, eh_err_t *err);
     void *read_baton;
+    void *host;                    /* in httpd the request_rec: only mod_*.c may look inside; NULL in other hosts */
 } eh_req_t;
 
 /** Produces body bytes [from, from+len) by calling write as often as needed; a non-success of write ends it. */
