@@ -17,6 +17,7 @@
 #include "ehealth/principal.h"
 #include "ehealth/rate.h"
 #include "ehealth/req.h"
+#include "ehealth/tenant.h"
 
 #define EH_BASE_MAGIC 0x45480001u
 #define EH_PREFIX "/.ehealth/" /* reserved: ahead of mod_proxy and mod_rewrite, exempt from site-wide Require */
@@ -35,13 +36,6 @@ typedef struct eh_job_t {
     apr_status_t (*run)(void *baton, const eh_ctx_t *ctx, apr_pool_t *p);
     void *baton;
 } eh_job_t;
-
-/** A tenant as configured by <EHealthTenant name>. */
-typedef struct eh_tenant_t {
-    const char *name;
-    const char *title;                 /* shown to people; name when not configured */
-    const char *const *structures;     /* "finess:…", "nihii:…"; NULL-terminated */
-} eh_tenant_t;
 
 typedef struct eh_base_t {
     unsigned magic;

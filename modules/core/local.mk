@@ -10,4 +10,4 @@ pkginclude_HEADERS += \
 	include/ehealth/ctx.h include/ehealth/db.h include/ehealth/err.h include/ehealth/err_codes.def \
 	include/ehealth/http.h include/ehealth/idp.h include/ehealth/jose.h include/ehealth/json.h \
 	include/ehealth/keyring.h include/ehealth/log.h include/ehealth/metrics.h include/ehealth/principal.h \
-	include/ehealth/provider.h include/ehealth/rate.h include/ehealth/req.h include/ehealth/seal.h
+	include/ehealth/provider.h include/ehealth/rate.h include/ehealth/req.h include/ehealth/seal.h include/ehealth/tenant.h
