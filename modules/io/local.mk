@@ -11,3 +11,5 @@ EH_IO_PROVIDERS = modules/io/keys_file.c
 libehio_la_SOURCES += modules/io/keys.c $(EH_IO_PROVIDERS)
 
 pkginclude_HEADERS += include/ehealth/http_pool.h include/ehealth/keys.h
+
+pkginclude_HEADERS += include/ehealth/db_pool.h include/ehealth/lease.h
