@@ -25,7 +25,8 @@ typedef struct eh_metrics_t eh_metrics_t;
 
 /** Bytes needed for n definitions. */
 apr_size_t eh_metrics_size(int n);
-/** Lays defs (n, must outlive it) over zeroed memory mem of eh_metrics_size(n) bytes. */
+/** Lays defs (n, must outlive it) over zeroed memory mem of eh_metrics_size(n) bytes. NULL when a definition is wrong: a
+ *  malformed name or labels, the same series twice, or one name with two types. */
 eh_metrics_t *eh_metrics_make(const eh_metric_def_t *const *defs, int n, void *mem, apr_pool_t *p);
 /** Index of a definition by its address, -1 when it was not laid out. Call once, keep the index. */
 int eh_metrics_index(const eh_metrics_t *m, const eh_metric_def_t *def);
@@ -34,6 +35,8 @@ void eh_metrics_add(eh_metrics_t *m, int index, int64_t n);
 void eh_metrics_set(eh_metrics_t *m, int index, int64_t value);
 void eh_metrics_observe(eh_metrics_t *m, int index, int64_t micros);
 int64_t eh_metrics_get(const eh_metrics_t *m, int index);
+/** `name="value"` in p with the value escaped, for eh_metric_def_t.labels of what is named by configuration. */
+const char *eh_metrics_label(apr_pool_t *p, const char *name, const char *value);
 /** Prometheus text of all, in p; HELP and TYPE once per name. */
 const char *eh_metrics_prometheus(const eh_metrics_t *m, apr_pool_t *p);
 

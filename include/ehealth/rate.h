@@ -11,9 +11,12 @@
 #include <apr_time.h>
 #include <stdint.h>
 
+#define EH_RATE_WINDOW_MAX (24 * 3600 * APR_USEC_PER_SEC)
+
 typedef struct eh_rate_limit_t {
-    int burst;                 /* tokens when full: requests allowed per window */
-    apr_interval_time_t window; /* time in which burst tokens come back */
+    int burst;                  /* tokens when full: requests allowed per window; ≤ 0 refuses all */
+    apr_interval_time_t window; /* time in which burst tokens come back; at most EH_RATE_WINDOW_MAX; a token takes
+                                   at least 100 µs */
 } eh_rate_limit_t;
 
 typedef struct eh_rate_answer_t {

@@ -77,8 +77,10 @@ apr_status_t eh_req_body(const eh_req_t *req, apr_size_t max, const char **pbody
 /** Value of a cookie, NULL when absent or when the name occurs twice with different values. */
 const char *eh_req_cookie(const eh_req_t *req, const char *name);
 
-/** Answers with JSON (takes over the reference of j). */
+/** Answers with JSON (takes over the reference of j, also when it fails). */
 apr_status_t eh_res_json(eh_res_t *res, int status, json_t *j, apr_pool_t *p);
+/** 303 to url, which must be absolute or local already judged by the caller. APR_EINVAL: empty or with white space or a
+ *  control character. res->headers must exist. */
 apr_status_t eh_res_redirect(eh_res_t *res, const char *url);
 
 #endif

@@ -2,7 +2,14 @@
 noinst_LTLIBRARIES += libehcore.la
 libehcore_la_CFLAGS = $(AM_CFLAGS) -fPIC
 libehcore_la_SOURCES = \
-	modules/core/err.c
+	modules/core/err.c \
+	modules/core/log.c \
+	modules/core/metrics.c \
+	modules/core/principal.c \
+	modules/core/rate.c \
+	modules/core/req.c \
+	modules/core/router.c \
+	modules/core/text.c modules/core/text.h
 libehcore_la_LIBADD = $(JANSSON_LIBS) $(OPENSSL_LIBS)
 
 pkginclude_HEADERS += \
