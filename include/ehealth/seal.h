@@ -11,6 +11,7 @@
 #include "ehealth/keyring.h"
 
 #define EH_SEAL_OVERHEAD (1 + 4 + 12 + 16)
+#define EH_SEAL_MAX (16 * 1024 * 1024) /* bytes of plain text in one value; larger ones: LIMIT */
 
 /** Seals under the current key. *ptoken: base64url text in p. */
 apr_status_t eh_seal(const char **ptoken, const eh_keyring_t *ring, eh_purpose_e purpose, const char *aad,

@@ -2,14 +2,21 @@
 noinst_LTLIBRARIES += libehcore.la
 libehcore_la_CFLAGS = $(AM_CFLAGS) -fPIC
 libehcore_la_SOURCES = \
+	modules/core/codec.c \
+	modules/core/crypto.c \
 	modules/core/err.c \
+	modules/core/form.c \
+	modules/core/json.c \
+	modules/core/keyring.c \
 	modules/core/log.c \
 	modules/core/metrics.c \
 	modules/core/principal.c \
 	modules/core/rate.c \
 	modules/core/req.c \
 	modules/core/router.c \
-	modules/core/text.c modules/core/text.h
+	modules/core/seal.c \
+	modules/core/text.c modules/core/text.h \
+	modules/core/time.c
 libehcore_la_LIBADD = $(JANSSON_LIBS) $(OPENSSL_LIBS)
 
 pkginclude_HEADERS += \
