@@ -28,6 +28,8 @@ typedef struct eh_err_t {
     const char *detail; /* one English sentence, safe to show to anybody; NULL = none beyond the title */
     const char *cause;  /* for the log alone: technical, yet free of secrets, tokens and patient data */
     int retry_after;    /* seconds after which a retry makes sense; 0 = not stated */
+    const char *login;  /* local path that starts a log-in, when that is the remedy: the problem's member "login" and a
+                           link on the page; NULL = none */
 } eh_err_t;
 
 /** What the table says of a code. Never NULL: an unknown code gives INTERNAL. */

@@ -104,6 +104,10 @@ const char *eh_err_problem_json(apr_pool_t *p, const eh_err_t *err, eh_lang_e la
         eh_text_str(&t, ",\"correlation\":");
         eh_text_json(&t, correlation);
     }
+    if (err->login) {
+        eh_text_str(&t, ",\"login\":");
+        eh_text_json(&t, err->login);
+    }
     if (err->retry_after > 0) eh_text_fmt(&t, ",\"retry_after\":%d", err->retry_after);
     eh_text_str(&t, "}");
     return t.s;
