@@ -2,7 +2,6 @@
 noinst_LTLIBRARIES += libehcore.la
 libehcore_la_CFLAGS = $(AM_CFLAGS) -fPIC
 libehcore_la_SOURCES = \
-	modules/core/audit.c \
 	modules/core/codec.c \
 	modules/core/crypto.c \
 	modules/core/err.c \

@@ -28,28 +28,28 @@
 #include "ehealth/tenant.h"
 
 /* Limits. All sizes in bytes. */
-#define OIDC_NAME_MAX 32              /* provider name: [a-z0-9-], because it is part of a cookie name and of a URL */
-#define OIDC_TARGET_MAX 2000          /* longer targets become "/" */
-#define OIDC_QUERY_MAX 16384          /* callback query */
-#define OIDC_PARAMS_MAX 32            /* pairs in a callback query */
-#define OIDC_CODE_MAX 4096            /* authorization code */
+#define OIDC_NAME_MAX 32     /* provider name: [a-z0-9-], because it is part of a cookie name and of a URL */
+#define OIDC_TARGET_MAX 2000 /* longer targets become "/" */
+#define OIDC_QUERY_MAX 16384 /* callback query */
+#define OIDC_PARAMS_MAX 32   /* pairs in a callback query */
+#define OIDC_CODE_MAX 4096   /* authorization code */
 #define OIDC_METADATA_MAX (256 * 1024)
 #define OIDC_JWKS_MAX (256 * 1024)
 #define OIDC_TOKEN_RESPONSE_MAX (256 * 1024)
-#define OIDC_TOKEN_MAX (64 * 1024)    /* one token */
+#define OIDC_TOKEN_MAX (64 * 1024) /* one token */
 #define OIDC_USERINFO_MAX (256 * 1024)
-#define OIDC_SUB_MAX 255              /* OIDC Core §2 */
-#define OIDC_TICKET_LEN 43            /* base64url of 256 bits: session ticket, browser binding */
-#define OIDC_METADATA_TTL 86400       /* s; upper bound, Cache-Control may shorten it down to OIDC_TTL_MIN */
+#define OIDC_SUB_MAX 255        /* OIDC Core §2 */
+#define OIDC_TICKET_LEN 43      /* base64url of 256 bits: session ticket, browser binding */
+#define OIDC_METADATA_TTL 86400 /* s; upper bound, Cache-Control may shorten it down to OIDC_TTL_MIN */
 #define OIDC_JWKS_TTL 3600
-#define OIDC_TTL_MIN 60
+#define OIDC_TTL_MIN 300
 #define OIDC_METADATA_STALE (7 * 86400) /* s after expiry during which an unreachable provider's last answer serves */
 #define OIDC_JWKS_STALE 86400
-#define OIDC_REFETCH_THROTTLE 30      /* s between fetches of a JWKS caused by an unknown kid */
-#define OIDC_BACKOFF_MIN 2            /* s after a first failed fetch; doubles up to OIDC_BACKOFF_MAX */
+#define OIDC_REFETCH_THROTTLE 30 /* s between fetches of a JWKS caused by an unknown kid */
+#define OIDC_BACKOFF_MIN 2       /* s after a first failed fetch; doubles up to OIDC_BACKOFF_MAX */
 #define OIDC_BACKOFF_MAX 60
-#define OIDC_FOLLOWER_WAIT 5          /* s that a request waits for another's fetch of the same document */
-#define OIDC_ASSERTION_LIFE 60        /* s: exp - iat of a client assertion; Keycloak caps it */
+#define OIDC_FOLLOWER_WAIT 5   /* s that a request waits for another's fetch of the same document */
+#define OIDC_ASSERTION_LIFE 60 /* s: exp - iat of a client assertion; Keycloak caps it */
 
 /* ------------------------------------------------------------------------------------------------ providers */
 
@@ -71,28 +71,28 @@ typedef struct oidc_param_t {
  */
 typedef struct oidc_conf_t {
     const char *name;
-    const char *preset;        /* "prosanteconnect", "iamconnect", "oidc" (default) */
-    const char *environment;   /* default: the preset's first */
+    const char *preset;      /* "prosanteconnect", "iamconnect", "oidc" (default) */
+    const char *environment; /* default: the preset's first */
     const char *client_id;
-    const char *client_secret; /* already read from its file, trimmed */
-    const char *client_auth;   /* method name of RFC 7591 §2 */
-    const eh_jwk_t *client_key; /* for private_key_jwt; set its kid when it is read. NULL = none */
-    eh_alg_e client_key_alg;   /* 0 = RS256, ES256 … by the key's type */
-    const char *assertion_audience; /* "issuer" (default, Keycloak ≥ 26), "token_endpoint", or a literal URL */
+    const char *client_secret;         /* already read from its file, trimmed */
+    const char *client_auth;           /* method name of RFC 7591 §2 */
+    const eh_jwk_t *client_key;        /* for private_key_jwt; set its kid when it is read. NULL = none */
+    eh_alg_e client_key_alg;           /* 0 = RS256, ES256 … by the key's type */
+    const char *assertion_audience;    /* "issuer" (default, Keycloak ≥ 26), "token_endpoint", or a literal URL */
     const eh_http_cert_t *client_cert; /* shown on every back-channel call when set, whatever client_auth is */
     const char *issuer, *metadata_url; /* metadata_url "none": static endpoints only */
     const char *authorization_endpoint, *token_endpoint, *userinfo_endpoint, *jwks_uri, *end_session_endpoint;
     const char *scope;
-    const char *acr_values;    /* "none" = send none */
-    int acr_missing_ok;        /* -1 not said */
+    const char *acr_values;                /* "none" = send none */
+    int acr_missing_ok;                    /* -1 not said */
     const apr_array_header_t *auth_params; /* of oidc_param_t; NULL = none. Protocol parameters are refused */
-    int id_token_algs;         /* set of eh_alg_e, 0 not said */
-    int userinfo;              /* eh_userinfo_e, -1 not said */
-    int leeway;                /* s, -1 not said */
+    int id_token_algs;                     /* set of eh_alg_e, 0 not said */
+    int userinfo;                          /* eh_userinfo_e, -1 not said */
+    int leeway;                            /* s, -1 not said */
     const char *account_claim, *role_claim;
     int session_max, session_idle, state_timeout; /* s, -1 not said; session_idle 0 = none */
-    const char *callback_path; /* default "/.ehealth/callback/<name>" */
-    const char *post_logout_path; /* default "/.ehealth/logged-out" */
+    const char *callback_path;                    /* default "/.ehealth/callback/<name>" */
+    const char *post_logout_path;                 /* default "/.ehealth/logged-out" */
 } oidc_conf_t;
 
 void oidc_conf_init(oidc_conf_t *conf, const char *name);
@@ -103,9 +103,9 @@ typedef struct oidc_provider_t {
     const char *name;
     const char *preset;
     const eh_idp_t *idp;
-    const eh_idp_env_t *env;      /* never NULL; may name no host (preset oidc) */
+    const eh_idp_env_t *env; /* never NULL; may name no host (preset oidc) */
     const char *issuer;
-    const char *metadata_url;     /* NULL: static endpoints only */
+    const char *metadata_url; /* NULL: static endpoints only */
     const char *authorization_endpoint, *token_endpoint, *userinfo_endpoint, *jwks_uri, *end_session_endpoint;
     const char *client_id, *client_secret;
     oidc_client_auth_e client_auth;
@@ -113,7 +113,7 @@ typedef struct oidc_provider_t {
     eh_alg_e client_key_alg;
     const char *assertion_audience;
     const eh_http_cert_t *client_cert;
-    const char *scope, *acr_values; /* acr_values NULL = none */
+    const char *scope, *acr_values;  /* acr_values NULL = none */
     const oidc_param_t *auth_params; /* n_auth_params of them */
     int n_auth_params;
     int id_token_algs;
@@ -122,9 +122,9 @@ typedef struct oidc_provider_t {
     eh_idp_policy_t policy;
     const char *callback_path, *redirect_uri;
     const char *post_logout_path, *post_logout_uri;
-    int allow_http;               /* plain http to loopback is allowed (tests, demo) */
-    int secure;                   /* public URL is https: cookies are Secure with prefix __Host- */
-    const char *session_cookie;   /* "__Host-eh-s-<name>", or "eh-s-<name>" when !secure */
+    int allow_http;             /* plain http to loopback is allowed (tests, demo) */
+    int secure;                 /* public URL is https: cookies are Secure with prefix __Host- */
+    const char *session_cookie; /* "__Host-eh-s-<name>", or "eh-s-<name>" when !secure */
 } oidc_provider_t;
 
 /** Name of the browser-binding cookie for a public URL: "__Host-eh-b" or "eh-b". */
@@ -200,13 +200,13 @@ int oidc_binding_valid(const char *value);
  * the callback, so that any number of tabs and a restart in between are fine.
  */
 typedef struct oidc_state_t {
-    const char *id;       /* 256 random bits, base64url: nonce and PKCE verifier are derived from it */
-    apr_uint32_t key_id;  /* master key of the derivation: survives a rotation in between */
+    const char *id;      /* 256 random bits, base64url: nonce and PKCE verifier are derived from it */
+    apr_uint32_t key_id; /* master key of the derivation: survives a rotation in between */
     const char *provider;
-    const char *host;     /* public URL */
-    const char *target;   /* local path where the person wanted to go */
+    const char *host;   /* public URL */
+    const char *target; /* local path where the person wanted to go */
     apr_time_t issued;
-    int step;             /* 0: first attempt; 1: a fresh authentication is demanded (prompt=login) */
+    int step; /* 0: first attempt; 1: a fresh authentication is demanded (prompt=login) */
 } oidc_state_t;
 
 apr_status_t oidc_state_make(oidc_state_t **pst, const eh_ctx_t *ctx, const oidc_provider_t *prov, const char *target,
@@ -243,12 +243,12 @@ typedef struct oidc_tokens_t {
 } oidc_tokens_t;
 
 typedef struct oidc_login_t {
-    const oidc_state_t *state;  /* NULL when not even the state was good */
+    const oidc_state_t *state; /* NULL when not even the state was good */
     const char *issuer, *subject;
-    const char *sid;            /* NULL when the ID token has none */
-    apr_time_t auth_time;       /* 0 unknown */
+    const char *sid;      /* NULL when the ID token has none */
+    apr_time_t auth_time; /* 0 unknown */
     eh_identity_t identity;
-    json_t *claims;             /* merged; owned by p */
+    json_t *claims; /* merged; owned by p */
     oidc_tokens_t tokens;
 } oidc_login_t;
 
@@ -258,9 +258,8 @@ typedef struct oidc_login_t {
  * LOGIN_RESPONSE, LOGIN_STATE, LOGIN_EXPIRED, LOGIN_REUSED, LOGIN_CANCELLED, LOGIN_REFUSED, LOGIN_OLD (restart it with
  * step 1 when login->state->step is 0), PROVIDER_*, TOKEN_*, JWS, JWK, USERINFO, IDENTITY, HTTP_*, DB_*.
  */
-apr_status_t oidc_callback(oidc_login_t **plogin, const eh_ctx_t *ctx, oidc_cache_t *cache,
-                           const oidc_provider_t *prov, const char *query, const char *binding, eh_err_t *err,
-                           apr_pool_t *p);
+apr_status_t oidc_callback(oidc_login_t **plogin, const eh_ctx_t *ctx, oidc_cache_t *cache, const oidc_provider_t *prov,
+                           const char *query, const char *binding, eh_err_t *err, apr_pool_t *p);
 
 /** Parameters of a callback, each at most once (RFC 6749 §3.1). Pure; fuzzed. LOGIN_RESPONSE. */
 typedef struct oidc_response_t {
@@ -291,7 +290,7 @@ const char *oidc_ticket_digest(const char *ticket, apr_pool_t *p);
 typedef struct oidc_session_t {
     const char *ticket_h;
     apr_time_t created, auth_time, expires, last_seen;
-    apr_interval_time_t idle;        /* 0 = none */
+    apr_interval_time_t idle; /* 0 = none */
     apr_int64_t generation;
     const eh_principal_t *principal; /* in the pool given to the call, with its claims and tenants */
 } oidc_session_t;
@@ -332,8 +331,7 @@ void oidc_login_refused(const eh_ctx_t *ctx, const oidc_provider_t *prov, const 
  * newest, since a child starts with an empty cache.
  */
 apr_status_t oidc_revocations(apr_int64_t *pseq, int *pmore, const eh_ctx_t *ctx,
-                              void (*fn)(void *baton, const char *ticket_h), void *baton, eh_err_t *err,
-                              apr_pool_t *p);
+                              void (*fn)(void *baton, const char *ticket_h), void *baton, eh_err_t *err, apr_pool_t *p);
 
 typedef struct oidc_seen_t {
     const char *ticket_h;
