@@ -74,6 +74,9 @@ typedef struct eh_base_t {
     const eh_principal_t *(*principal)(request_rec *r);
     /** 1 when the client is a browser navigating (it can follow a redirect to a log-in), 0 for XHR, EventSource, … */
     int (*is_navigation)(request_rec *r);
+    /** Sessions that EHealthSharedSize makes room for. Known from check_config on, where add_shared may still be called. */
+    int (*shared_sessions)(void);
+    const char *(*contact)(const server_rec *s); /* EHealthContact, NULL = none */
 } eh_base_t;
 
 APR_DECLARE_OPTIONAL_FN(const eh_base_t *, eh_base_get, (unsigned magic));
