@@ -43,6 +43,7 @@ typedef struct eh_http_res_t {
     const char *body;             /* NUL-terminated for convenience; len does not count it */
     apr_size_t len;
     apr_time_t date;              /* the peer's Date header, 0 when absent: for clock-skew diagnosis */
+    apr_time_t cert_expires;      /* of the peer's certificate; 0 when the connection was a kept one, or plain */
 } eh_http_res_t;
 
 typedef struct eh_http_ops_t {
@@ -56,7 +57,9 @@ struct eh_http_t {
 
 /**
  * One exchange. APR_SUCCESS means that an answer arrived, whatever its status: the caller judges res->status.
- * Errors: HTTP_UNREACHABLE, HTTP_TIMEOUT, HTTP_TLS, HTTP_TOO_LARGE, HTTP_BREAKER, HTTP_BUSY.
+ * Errors: HTTP_UNREACHABLE, HTTP_TIMEOUT, HTTP_TLS, HTTP_TOO_LARGE, HTTP_BREAKER, HTTP_BUSY. Before anything is sent:
+ * HTTP_UNREACHABLE with APR_EINVAL for an address that policy forbids, INTERNAL with APR_EINVAL for a method or header
+ * that cannot stand in a request, CONFIG when the client certificate cannot be read.
  * 5xx answers and transport errors count against the host's breaker.
  */
 static inline apr_status_t eh_http_perform(eh_http_t *http, const eh_http_req_t *req, eh_http_res_t **pres,

@@ -13,6 +13,7 @@
  *   probe decides. While open: HTTP_BREAKER with retry_after.
  * - A kept connection that was authenticated with a client certificate is used again only with the very same files in
  *   the very same version (path, inode, size, mtime).
+ * - Loopback peers are never asked through the proxy: the name would mean the proxy's own loopback.
  * - No URL query, user info, header value, token or body in a log line or error.
  *
  * Threads: perform is thread-safe. Processes: create the pool in child_init; nothing of it may cross fork(). The pool
@@ -28,9 +29,10 @@
 #define EH_HTTP_MAX_HEADERS 100            /* response header lines */
 #define EH_HTTP_MAX_HEADER_BYTES (64 * 1024)
 #define EH_HTTP_MAX_URL 8000
-#define EH_HTTP_MAX_HOSTS 256 /* hosts remembered by breaker and per-host cap */
-#define EH_HTTP_LOW_SPEED 64  /* bytes/s */
-#define EH_HTTP_LOW_TIME 5    /* s */
+#define EH_HTTP_MAX_HOSTS 64 /* hosts remembered by breaker and per-host cap */
+#define EH_HTTP_LOW_SPEED 64 /* bytes/s */
+#define EH_HTTP_LOW_TIME 10  /* s; long enough for a peer that thinks before its first byte */
+#define EH_HTTP_MAX_TIMEOUT apr_time_from_sec(60)
 #define EH_HTTP_BREAKER_FAILS 5
 #define EH_HTTP_BREAKER_OPEN apr_time_from_sec(10)
 #define EH_HTTP_KEEP_IDLE 30 /* s a connection may idle before it is reused */
@@ -47,6 +49,7 @@ typedef struct eh_httppool_conf_t {
     int max_handles;                     /* 0 = 16 */
     int max_per_host;                    /* 0 = half of max_handles, at least 1 */
     int max_waiting;                     /* 0 = 16; -1 = nobody waits */
+    int low_time;                        /* s below EH_HTTP_LOW_SPEED before giving up; 0 = EH_HTTP_LOW_TIME */
     int http_loopback;                   /* plain http to 127.0.0.0/8, ::1 and localhost is allowed (demo, tests) */
 } eh_httppool_conf_t;
 
