@@ -56,4 +56,8 @@ apr_time_t eh_keyring_created(const eh_keyring_t *ring, apr_uint32_t id);
 const char *eh_keyring_hash(const eh_keyring_t *ring, apr_uint32_t id, eh_purpose_e purpose, const char *label,
                             const char *value, apr_pool_t *p);
 
+/** Label of a person ("rpps:…", "ssin:…") in that hash. With EH_PURPOSE_INDEX: columns person_h of eh_session and eh_grant.
+ *  With EH_PURPOSE_LOGID: the pseudonym in logs and audit (eh_principal_t.log_id). Both with id 0. */
+#define EH_LABEL_PERSON "person"
+
 #endif

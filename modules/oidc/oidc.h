@@ -340,8 +340,8 @@ typedef struct oidc_seen_t {
 /** Writes last_seen of n sessions, in transactions of at most 200; never moves it backwards. */
 apr_status_t oidc_seen_flush(const eh_ctx_t *ctx, const oidc_seen_t *seen, int n, eh_err_t *err, apr_pool_t *p);
 
-/** Deletes what has ended long enough ago: sessions a day after their end, revocations after a day, used states when they
- *  would be expired anyway. At most 1000 of each a call. */
+/** Deletes what has ended long enough ago: sessions a day after their absolute end, revocations after a day, used states
+ *  when they would be expired anyway. At most 1000 of each a call. */
 apr_status_t oidc_purge(const eh_ctx_t *ctx, eh_err_t *err, apr_pool_t *p);
 
 /* ------------------------------------------------------------------------------------------------ log-out */
