@@ -44,16 +44,27 @@ apr_status_t eh_audit_insert(eh_tx_t *tx, const eh_audit_rec_t *rec, eh_err_t *e
 
 /**
  * Seals up to max unsealed rows in order: h(n) = HMAC(key, h(n-1) 0x1e canonical row n). Holds lease "audit-seal", so
- * that one node does it. *psealed: rows sealed. Only rows older than every open transaction are taken (pgsql: xmin).
+ * that one node does it (0 rows when another has it). *psealed: rows sealed. Only rows older than every open transaction
+ * are taken: on pgsql eh_audit has a column `tx xid8 NOT NULL DEFAULT pg_current_xact_id()` for that.
+ * Errors: those of the database, AUDIT_CHAIN when the chain's head is gone or does not open.
  */
 apr_status_t eh_audit_seal(eh_db_t *db, const eh_keyring_t *ring, int max, int *psealed, eh_err_t *err, apr_pool_t *p);
 
-/** Result of a verification: rows read, and the first bad row (0 = none) with the reason. */
+/**
+ * Result of a verification: sealed rows read, rows that wait for a seal, and the place in the chain (column chain_seq) of
+ * the first bad or missing row, 0 = none, with the reason:
+ * "edited" a row, or its seal, is not what was sealed · "missing" a row within the chain is gone · "order" a sealed row
+ * stands at another place · "key" the key of this row is not in the ring, or not the one it was sealed with · "tail" the
+ * chain ends elsewhere than its head says.
+ * What the database alone cannot show: rows and head both put back to an older state (compare with a head noted
+ * elsewhere), and rows forged or removed before they were sealed (compare with the event log).
+ */
 typedef struct eh_audit_verdict_t {
     apr_int64_t rows, unsealed, bad_seq;
-    const char *reason; /* "" when sound: "edited", "missing", "order", "key", "tail" */
+    const char *reason; /* "" when sound */
+    const char *head;   /* "<chain_seq> <seal>" of the last sound row: note it elsewhere; "" for an empty chain */
 } eh_audit_verdict_t;
-/** Recomputes the chain from the first row; finds edits, deletions, insertions, swaps and a cut tail (the head is kept
+/** APR_SUCCESS means that the verdict stands, good or bad. Recomputes the chain from the first row; finds edits, deletions, insertions, swaps and a cut tail (the head is kept
  *  sealed in table eh_audit_head). */
 apr_status_t eh_audit_verify(eh_db_t *db, const eh_keyring_t *ring, eh_audit_verdict_t *verdict, eh_err_t *err,
                              apr_pool_t *p);

@@ -2,14 +2,17 @@
 noinst_LTLIBRARIES += libehcore.la
 libehcore_la_CFLAGS = $(AM_CFLAGS) -fPIC
 libehcore_la_SOURCES = \
+	modules/core/audit.c \
 	modules/core/codec.c \
 	modules/core/crypto.c \
 	modules/core/err.c \
 	modules/core/form.c \
 	modules/core/json.c \
 	modules/core/keyring.c \
+	modules/core/lang.c \
 	modules/core/log.c \
 	modules/core/metrics.c \
+	modules/core/page.c modules/core/page_words.def \
 	modules/core/principal.c \
 	modules/core/rate.c \
 	modules/core/req.c \
@@ -23,5 +26,5 @@ pkginclude_HEADERS += \
 	include/ehealth/audit.h include/ehealth/base.h include/ehealth/codec.h include/ehealth/crypto.h \
 	include/ehealth/ctx.h include/ehealth/db.h include/ehealth/err.h include/ehealth/err_codes.def \
 	include/ehealth/http.h include/ehealth/idp.h include/ehealth/jose.h include/ehealth/json.h \
-	include/ehealth/keyring.h include/ehealth/log.h include/ehealth/metrics.h include/ehealth/principal.h \
+	include/ehealth/keyring.h include/ehealth/log.h include/ehealth/metrics.h include/ehealth/page.h include/ehealth/principal.h \
 	include/ehealth/provider.h include/ehealth/rate.h include/ehealth/req.h include/ehealth/seal.h include/ehealth/tenant.h

@@ -55,6 +55,8 @@ CREATE TABLE eh_grant (
     PRIMARY KEY (tenant, person_h)
 );
 
+-- PostgreSQL adds: tx xid8 NOT NULL DEFAULT pg_current_xact_id(). The sealer takes only rows with
+-- tx < pg_snapshot_xmin(pg_current_snapshot()), so that no transaction still open can slip a row in before sealed ones.
 CREATE TABLE eh_audit (
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,
     at          BIGINT NOT NULL,
