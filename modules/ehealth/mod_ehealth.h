@@ -9,7 +9,6 @@
 #include <apr_hash.h>
 
 #include "ehealth/base.h"
-#include "ehealth/page.h"
 
 extern module AP_MODULE_DECLARE_DATA ehealth_module;
 #ifndef EH_DECLARES_MODULE /* AP_DECLARE_MODULE says this itself */
@@ -171,6 +170,7 @@ void eh_event(request_rec *r, const eh_audit_rec_t *rec);
 
 /* --- request bridge (mod_ehealth_request.c) --- */
 eh_lang_e eh_lang_of(request_rec *r);
+const char *eh_lang_code(eh_lang_e lang); /* "en" */
 /** Builds the request as use cases see it. max_body caps what read() gives out. */
 eh_req_t *eh_request_make(request_rec *r, apr_size_t max_body);
 /** Sends what a use case answered: headers, then body or producer, with HEAD, ranges and If-Range. */

@@ -49,26 +49,26 @@ static eh_log_e level_of(const eh_err_t *err, int http)
     return err->code == EH_E_INTERNAL || http == 500 ? EH_LOG_ERR : EH_LOG_WARNING;
 }
 
-static const char *error_page(request_rec *r, const eh_err_t *err)
+static const char *eh_error_page(request_rec *r, const eh_err_t *err, const eh_err_info_t *info)
 {
-    eh_page_t page = {0};
+    eh_lang_e lang = eh_lang_of(r);
 
-    page.lang = eh_lang_of(r);
-    page.correlation = eh_correlation(r);
-    page.contact = eh_sconf(r->server)->contact;
-    page.home_url = "/";
-    return eh_page_error(r->pool, &page, err);
+    return apr_psprintf(r->pool,
+                        "<!doctype html><html lang=\"%s\"><meta charset=utf-8><title>%s</title><h1>%s</h1><p>%s</p>"
+                        "<p>%s %s</p></html>\n",
+                        eh_lang_code(lang), info->title[lang], info->title[lang],
+                        err->detail ? eh_html(r->pool, err->detail) : "", eh_err_tag(r->pool, info->code),
+                        eh_correlation(r));
 }
 
-static void write_body(request_rec *r, const eh_err_t *err)
+static void write_body(request_rec *r, const eh_err_t *err, const eh_err_info_t *info)
 {
     const char *body;
 
     if (wants_page(r)) {
-        body = error_page(r, err);
-        ap_set_content_type(r, EH_PAGE_CONTENT_TYPE);
+        body = eh_error_page(r, err, info);
+        ap_set_content_type(r, "text/html; charset=utf-8");
         eh_security_headers(r->err_headers_out, 1);
-        apr_table_setn(r->err_headers_out, "Content-Security-Policy", eh_page_csp(r->pool, NULL));
     } else {
         body = eh_err_problem_json(r->pool, err, eh_lang_of(r), eh_correlation(r));
         ap_set_content_type(r, "application/problem+json");
@@ -109,7 +109,7 @@ int eh_fail(request_rec *r, const eh_err_t *err)
     }
     /* Before the handler phase nobody has inserted the filters that add "Header always" lines. */
     if (!eh_rconf(r)->filters_in) ap_run_insert_error_filter(r);
-    write_body(r, err);
+    write_body(r, err, info);
     return DONE;
 }
 
