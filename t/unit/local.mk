@@ -33,13 +33,13 @@ t_unit_test_seal_LDADD = $(EH_TEST_LIBS)
 endif
 
 if HAVE_CHECK
-check_PROGRAMS += test_http
-TESTS += test_http
+check_PROGRAMS += t/unit/test_http
+TESTS += t/unit/test_http
 endif
-test_http_SOURCES = t/unit/test_http.c $(EH_IO_PROVIDERS)
-test_http_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
-test_http_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(CURL_CFLAGS)
-test_http_LDADD = libehio.la libehcore.la $(CHECK_LIBS) $(CURL_LIBS) $(JANSSON_LIBS) $(OPENSSL_LIBS) $(APR_LIBS) -ldl
+t_unit_test_http_SOURCES = t/unit/test_http.c $(EH_IO_PROVIDERS)
+t_unit_test_http_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+t_unit_test_http_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(CURL_CFLAGS)
+t_unit_test_http_LDADD = libehio.la libehcore.la $(CHECK_LIBS) $(CURL_LIBS) $(JANSSON_LIBS) $(OPENSSL_LIBS) $(APR_LIBS) -ldl
 EXTRA_DIST += t/unit/http_peer.py
 
 if HAVE_CHECK
@@ -90,3 +90,11 @@ TESTS += t/unit/test_page
 endif
 t_unit_test_page_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(XML_CFLAGS)
 t_unit_test_page_LDADD = libehcore.la $(APR_LIBS) $(CHECK_LIBS) $(XML_LIBS)
+
+if HAVE_CHECK
+check_PROGRAMS += t/unit/test_keys
+TESTS += t/unit/test_keys
+endif
+t_unit_test_keys_SOURCES = t/unit/test_keys.c $(EH_IO_PROVIDERS)
+t_unit_test_keys_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_test_keys_LDADD = libehio.la libehcore.la $(CHECK_LIBS) $(JANSSON_LIBS) $(OPENSSL_LIBS) $(APR_LIBS)
