@@ -170,7 +170,6 @@ void eh_event(request_rec *r, const eh_audit_rec_t *rec);
 
 /* --- request bridge (mod_ehealth_request.c) --- */
 eh_lang_e eh_lang_of(request_rec *r);
-const char *eh_lang_code(eh_lang_e lang); /* "en" */
 /** Builds the request as use cases see it. max_body caps what read() gives out. */
 eh_req_t *eh_request_make(request_rec *r, apr_size_t max_body);
 /** Sends what a use case answered: headers, then body or producer, with HEAD, ranges and If-Range. */
@@ -182,11 +181,8 @@ void eh_request_discard(request_rec *r);
 int eh_fail(request_rec *r, const eh_err_t *err);
 int eh_fail_code(request_rec *r, eh_code_e code, const char *detail);
 int eh_is_navigation(request_rec *r);
-/** Headers that every answer of ours carries. page: HTML for people, with a strict CSP. */
-void eh_security_headers(apr_table_t *headers, int page);
-#define EH_PAGE_CSP                                                                                               \
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors " \
-    "'none'"
+/** Headers that every answer of ours carries. csp: NULL = for what is no page. */
+void eh_security_headers(apr_table_t *headers, const char *csp);
 
 /* --- routes (mod_ehealth_route.c) --- */
 void eh_route_hooks(apr_pool_t *p);

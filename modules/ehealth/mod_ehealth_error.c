@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 
 #include "ehealth/codec.h"
+#include "ehealth/page.h"
 
 static int accepts(request_rec *r, const char *what)
 {
@@ -33,13 +34,13 @@ static int wants_page(request_rec *r)
     return eh_is_navigation(r) || (rc->route && (rc->route->flags & EH_ROUTE_PAGE) && !accepts(r, "json"));
 }
 
-void eh_security_headers(apr_table_t *h, int page)
+void eh_security_headers(apr_table_t *h, const char *csp)
 {
     apr_table_setn(h, "X-Content-Type-Options", "nosniff");
     apr_table_setn(h, "Referrer-Policy", "no-referrer");
     apr_table_setn(h, "X-Frame-Options", "DENY");
     apr_table_setn(h, "Cross-Origin-Resource-Policy", "same-origin");
-    apr_table_setn(h, "Content-Security-Policy", page ? EH_PAGE_CSP : "default-src 'none'; frame-ancestors 'none'");
+    apr_table_setn(h, "Content-Security-Policy", csp ? csp : "default-src 'none'; frame-ancestors 'none'");
 }
 
 static eh_log_e level_of(const eh_err_t *err, int http)
@@ -49,16 +50,17 @@ static eh_log_e level_of(const eh_err_t *err, int http)
     return err->code == EH_E_INTERNAL || http == 500 ? EH_LOG_ERR : EH_LOG_WARNING;
 }
 
-static const char *eh_error_page(request_rec *r, const eh_err_t *err, const eh_err_info_t *info)
+static const char *error_page(request_rec *r, const eh_err_t *err, const eh_err_info_t *info)
 {
-    eh_lang_e lang = eh_lang_of(r);
+    eh_page_t page = {.lang = eh_lang_of(r), .correlation = eh_correlation(r), .home_url = "/"};
 
-    return apr_psprintf(r->pool,
-                        "<!doctype html><html lang=\"%s\"><meta charset=utf-8><title>%s</title><h1>%s</h1><p>%s</p>"
-                        "<p>%s %s</p></html>\n",
-                        eh_lang_code(lang), info->title[lang], info->title[lang],
-                        err->detail ? eh_html(r->pool, err->detail) : "", eh_err_tag(r->pool, info->code),
-                        eh_correlation(r));
+    page.contact = eh_sconf(r->server)->contact;
+    /* A link that repeats the request: only where that may help, and never a callback, whose state is used up. */
+    if (r->method_number == M_GET && (info->http == HTTP_TOO_MANY_REQUESTS || info->http == HTTP_SERVICE_UNAVAILABLE) &&
+        !ap_strstr_c(r->uri, "/callback/") && eh_target_is_local(r->unparsed_uri)) {
+        page.link_url = r->unparsed_uri;
+    }
+    return eh_page_error(r->pool, &page, err);
 }
 
 static void write_body(request_rec *r, const eh_err_t *err, const eh_err_info_t *info)
@@ -66,13 +68,13 @@ static void write_body(request_rec *r, const eh_err_t *err, const eh_err_info_t 
     const char *body;
 
     if (wants_page(r)) {
-        body = eh_error_page(r, err, info);
-        ap_set_content_type(r, "text/html; charset=utf-8");
-        eh_security_headers(r->err_headers_out, 1);
+        body = error_page(r, err, info);
+        ap_set_content_type(r, EH_PAGE_CONTENT_TYPE);
+        eh_security_headers(r->err_headers_out, eh_page_csp(r->pool, NULL));
     } else {
         body = eh_err_problem_json(r->pool, err, eh_lang_of(r), eh_correlation(r));
         ap_set_content_type(r, "application/problem+json");
-        eh_security_headers(r->err_headers_out, 0);
+        eh_security_headers(r->err_headers_out, NULL);
     }
     apr_table_setn(r->err_headers_out, "Content-Language", eh_lang_code(eh_lang_of(r)));
     apr_table_mergen(r->err_headers_out, "Vary", "Accept, Accept-Language");

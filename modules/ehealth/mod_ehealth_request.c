@@ -10,69 +10,30 @@
 #include <apr_strings.h>
 
 #include "ehealth/codec.h"
+#include "ehealth/page.h"
 
 #define EH_READ_STEP 8192
 #define EH_READ_STALL apr_time_from_sec(20) /* between two pieces of a body */
 #define EH_LANG_COOKIE "eh-lang"
+#define EH_QUERY_MAX 64 /* parameters */
 
 /* --- language --- */
 
-static const char *const lang_codes[EH_LANG_COUNT] = {"en", "fr", "nl", "de"};
-
-static int lang_index(const char *s, apr_size_t len)
-{
-    int i;
-
-    /* "fr-BE" speaks French. */
-    for (i = 0; i < EH_LANG_COUNT; i++) {
-        if (len >= 2 && !strncasecmp(s, lang_codes[i], 2) && (len == 2 || s[2] == '-')) return i;
-    }
-    return -1;
-}
-
-const char *eh_lang_code(eh_lang_e lang) { return lang_codes[lang]; }
-
-/* RFC 9110 §12.5.4; the first of equal quality wins. "*" is English only when nothing of ours is named. */
-static int lang_accept(const char *s)
-{
-    int best = -1, best_q = 0, q, i;
-    apr_size_t len;
-    const char *par;
-
-    while (s && *s) {
-        s += strspn(s, " \t,");
-        len = strcspn(s, ",; \t");
-        par = s + len + strspn(s + len, " \t");
-        q = 1000;
-        if (*par == ';') {
-            par += 1 + strspn(par + 1, " \t");
-            if ((*par == 'q' || *par == 'Q') && par[1] == '=') q = (int)(1000 * strtod(par + 2, NULL));
-        }
-        i = lang_index(s, len);
-        if (i >= 0 && q > best_q) {
-            best = i;
-            best_q = q;
-        }
-        s = strchr(s, ',');
-    }
-    return best;
-}
-
+/* What the person chose for this page, then for this browser, then what the browser says. */
 eh_lang_e eh_lang_of(request_rec *r)
 {
     eh_req_t req = {.headers = r->headers_in, .p = r->pool};
-    const char *value = NULL;
+    eh_lang_e lang = eh_lang_from_accept(apr_table_get(r->headers_in, "Accept-Language"));
+    const char *value = eh_req_cookie(&req, EH_LANG_COOKIE);
     apr_table_t *args = NULL;
-    int i = -1;
 
+    if (value) eh_lang_parse(&lang, value);
     if (r->args && strstr(r->args, "lang=") &&
-        eh_form_parse(&args, r->args, strlen(r->args), 64, r->pool) == APR_SUCCESS &&
+        eh_form_parse(&args, r->args, strlen(r->args), EH_QUERY_MAX, r->pool) == APR_SUCCESS &&
         eh_form_single(&value, args, "lang") == APR_SUCCESS) {
-        i = lang_index(value, strlen(value));
+        eh_lang_parse(&lang, value);
     }
-    if (i < 0 && (value = eh_req_cookie(&req, EH_LANG_COOKIE))) i = lang_index(value, strlen(value));
-    if (i < 0) i = lang_accept(apr_table_get(r->headers_in, "Accept-Language"));
-    return i < 0 ? EH_LANG_EN : (eh_lang_e)i;
+    return lang;
 }
 
 /* --- request body --- */

@@ -10,6 +10,8 @@
 #include <mod_auth.h>
 #include <apr_strings.h>
 
+#include "ehealth/page.h"
+
 #define EH_HANDLER "ehealth-route"
 #define PREFIX_LEN (sizeof(EH_PREFIX) - 1)
 
@@ -110,7 +112,9 @@ static int run_route(request_rec *r, const eh_route_t *route, eh_req_t *req)
     }
     if (res.status == DONE) return DONE; /* the use case has answered through its host (eh_req_t.host) itself */
     eh_count(EH_M_REQ_OK, 1);
-    eh_security_headers(r->headers_out, res.content_type && !strncmp(res.content_type, "text/html", 9));
+    eh_security_headers(r->headers_out, res.content_type && !strncmp(res.content_type, "text/html", 9)
+                                            ? eh_page_csp(r->pool, NULL)
+                                            : NULL);
     apr_table_setn(r->headers_out, "Cache-Control", "no-store"); /* unless the route says otherwise */
     return eh_response_send(r, &res);
 }

@@ -22,6 +22,8 @@
 #define EH_JOB_MAX apr_time_from_sec(1) /* a step longer than this is counted as late */
 #define EH_BACKOFF_MAX apr_time_from_sec(60)
 #define EH_CLUSTER_TTL apr_time_from_sec(30)
+#define EH_TELL_FIRST 5  /* failures in a row before a warning */
+#define EH_TELL_EVERY 60 /* and then again after so many */
 #define PID_BITS 24
 
 typedef struct local_job_t {
@@ -34,7 +36,7 @@ typedef struct local_job_t {
 
 typedef struct runner_t {
     server_rec *main;
-    apr_pool_t *p;
+    apr_pool_t *p; /* of the thread alone: pchild has no lock against a thread that makes and clears pools below it */
     apr_thread_t *thread;
     apr_thread_mutex_t *lock;
     apr_thread_cond_t *wake;
@@ -141,11 +143,10 @@ static void step(runner_t *run, local_job_t *j)
     if (j->job->scope == EH_JOB_CLUSTER) rv = cluster_turn(run, j, &ctx, &mine, &err);
     if (rv == APR_SUCCESS && mine) rv = j->job->run(j->job->baton, &ctx, j->p);
     if (mine || rv != APR_SUCCESS) record(j, began, monotonic() - clock, rv, &err);
-    /* A job logs its own failures; the first and then the 10th, 20th … in a row are told here, not one a second. */
-    if (rv != APR_SUCCESS && j->failures % 10 == 1) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, run->main,
-                     "background job %s failed (%d in a row), tried again [%s]", j->job->name, j->failures,
-                     correlation);
+    /* A job logs its own failures. What lasts is told here, not each of them: an outage is one story. */
+    if (rv != APR_SUCCESS && j->failures % EH_TELL_EVERY == EH_TELL_FIRST) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, run->main, "background job %s has failed %d times in a row [%s]",
+                     j->job->name, j->failures, correlation);
     }
     if (j->failures) {
         wait = wait > apr_time_from_sec(1) ? wait : apr_time_from_sec(1);
@@ -204,7 +205,7 @@ static void *APR_THREAD_FUNC run_jobs(apr_thread_t *thread, void *data)
     for (i = 0; i < run->njobs; i++) {
         drop_lease(&run->jobs[i]); /* the next holder need not wait */
     }
-    apr_thread_exit(thread, APR_SUCCESS);
+    /* Not apr_thread_exit: it destroys the thread's pool, a child of pchild, while the main thread may be using pchild. */
     return NULL;
 }
 
@@ -227,6 +228,7 @@ static apr_status_t join(void *data)
     ask_to_stop(run);
     apr_thread_join(&rv, run->thread);
     this_child = NULL;
+    apr_pool_destroy(run->p);
     return APR_SUCCESS;
 }
 
@@ -238,7 +240,6 @@ void eh_runner_stopping(apr_pool_t *pchild, int graceful)
 static apr_status_t prepare(runner_t *run, apr_pool_t *p)
 {
     eh_registry_t *reg = &eh_process.reg;
-    apr_allocator_t *allocator;
     char host[64] = "";
     apr_status_t rv;
     int i;
@@ -251,10 +252,7 @@ static apr_status_t prepare(runner_t *run, apr_pool_t *p)
 
         j->job = &reg->jobs[i];
         j->shared = &eh_process.jobs[i];
-        /* An allocator of the thread's own: pchild's is not for several threads. */
-        if (!EH_OK(apr_allocator_create(&allocator)) || !EH_OK(apr_pool_create_ex(&j->p, p, NULL, allocator)))
-            return rv;
-        apr_allocator_owner_set(allocator, j->p);
+        if (!EH_OK(apr_pool_create(&j->p, run->p))) return rv;
         apr_pool_tag(j->p, j->job->name);
         j->next = monotonic() + jitter(j->job->every < EH_TICK ? j->job->every : EH_TICK);
     }
@@ -272,8 +270,8 @@ void eh_runner_start(apr_pool_t *pchild, server_rec *main)
     if (!eh_sconf(main)->background || !eh_process.reg.njobs || !eh_config_in_use(main)) return;
     run = apr_pcalloc(pchild, sizeof(*run));
     run->main = main;
-    run->p = pchild;
-    rv = prepare(run, pchild);
+    rv = apr_pool_create_unmanaged_ex(&run->p, NULL, NULL);
+    if (rv == APR_SUCCESS) rv = prepare(run, pchild);
     if (rv == APR_SUCCESS) {
         /* Signals are for the thread that the MPM has chosen: with prefork that is the one that serves. */
         sigfillset(&all);

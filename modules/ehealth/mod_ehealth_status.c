@@ -8,6 +8,7 @@
 #include <apr_strings.h>
 
 #include "ehealth/codec.h"
+#include "ehealth/crypto.h"
 #include "ehealth/db_pool.h"
 #include "ehealth/http_pool.h"
 #include "ehealth/json.h"
@@ -221,7 +222,7 @@ static void put_text(request_rec *r, const char *path, const json_t *j, int dept
     } else if (json_is_string(j)) {
         ap_rprintf(r, "%s: %s\n", path, json_string_value(j));
     } else if (json_is_integer(j)) {
-        ap_rprintf(r, "%s: %" JSON_INTEGER_FORMAT "\n", path, json_integer_value(j));
+        ap_rprintf(r, "%s: %" APR_INT64_T_FMT "\n", path, (apr_int64_t)json_integer_value(j));
     } else {
         ap_rprintf(r, "%s: %s\n", path, json_is_true(j) ? "true" : json_is_false(j) ? "false" : "-");
     }
@@ -259,16 +260,28 @@ static void put_rows(request_rec *r, const char *path, const json_t *j, int dept
     }
 }
 
+static const char style[] = ":root{color-scheme:light dark}"
+                            "body{font:1rem/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}"
+                            "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;"
+                            "border-bottom:1px solid #8886;font-weight:400;overflow-wrap:anywhere}"
+                            "td{font-family:ui-monospace,monospace}";
+
+static const char *style_csp(apr_pool_t *p)
+{
+    unsigned char digest[EH_SHA256_LEN];
+
+    if (eh_sha256(digest, style, sizeof(style) - 1) != APR_SUCCESS) return NULL;
+    return apr_pstrcat(p, "default-src 'none'; style-src 'sha256-", eh_b64(p, digest, sizeof(digest)),
+                       "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", NULL);
+}
+
+/* For administrators: in English like the configuration and the log. */
 static void put_page(request_rec *r, const json_t *j)
 {
-    const char *lang = eh_lang_code(eh_lang_of(r));
-
-    ap_rvputs(r, "<!doctype html>\n<html lang=\"", lang, "\">\n<head><meta charset=\"utf-8\">",
+    ap_rvputs(r, "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">",
               "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>eHealth status</title>",
-              "<style>body{font:16px/1.4 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}",
-              "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;",
-              "border-bottom:1px solid #ccc;font-weight:400}td{font-family:ui-monospace,monospace}</style></head>\n",
-              "<body><main><h1>eHealth status</h1><table><tbody>\n", NULL);
+              "<style>", style, "</style></head>\n<body><main><h1>eHealth status</h1>\n",
+              "<table><thead><tr><th scope=\"col\">What</th><th scope=\"col\">Value</th></tr></thead><tbody>\n", NULL);
     put_rows(r, "", j, 0);
     ap_rputs("</tbody></table></main></body></html>\n", r);
 }
@@ -283,18 +296,18 @@ int eh_status_handler(request_rec *r)
     j = eh_json_own(status_json(r), r->pool);
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     if (r->args && !strncmp(r->args, "auto", 4)) {
-        eh_security_headers(r->headers_out, 0);
+        eh_security_headers(r->headers_out, NULL);
         ap_set_content_type(r, "text/plain; charset=utf-8");
         put_text(r, "", j, 0);
         return OK;
     }
     if (eh_is_navigation(r)) {
-        eh_security_headers(r->headers_out, 1);
+        eh_security_headers(r->headers_out, style_csp(r->pool));
         ap_set_content_type(r, "text/html; charset=utf-8");
         put_page(r, j);
         return OK;
     }
-    eh_security_headers(r->headers_out, 0);
+    eh_security_headers(r->headers_out, NULL);
     ap_set_content_type(r, "application/json");
     text = json_dumps(j, JSON_INDENT(1));
     if (text) ap_rputs(text, r);
@@ -309,7 +322,7 @@ int eh_metrics_handler(request_rec *r)
 
     if (!gate(r, &answer)) return answer;
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
-    eh_security_headers(r->headers_out, 0);
+    eh_security_headers(r->headers_out, NULL);
     ap_set_content_type(r, "text/plain; version=0.0.4; charset=utf-8");
     ap_rputs(eh_metrics_prometheus(eh_process.metrics, r->pool), r);
     return OK;
