@@ -58,3 +58,11 @@ TESTS += t/unit/test_page
 endif
 t_unit_test_page_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(XML_CFLAGS)
 t_unit_test_page_LDADD = libehcore.la $(APR_LIBS) $(CHECK_LIBS) $(XML_LIBS)
+
+if HAVE_CHECK
+check_PROGRAMS += t/unit/test_hot
+TESTS += t/unit/test_hot
+endif
+t_unit_test_hot_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+t_unit_test_hot_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_test_hot_LDADD = libehhot.la libehcore.la $(APR_LIBS) $(CHECK_LIBS) -lpthread
