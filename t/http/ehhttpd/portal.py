@@ -32,8 +32,8 @@ PAGE = """<!DOCTYPE html>
 <tbody>
 {rows}
 </tbody></table></div>
-<p>Session du portal : <code>JSESSIONID</code> {session}, page vue {count} fois.</p>
-<p class="actions"><a class="button" href="/demo/account.html">Se déconnecter…</a> <a href="/">Retour à la démonstration</a></p>
+<p>Session du portail : <code>JSESSIONID</code> {session}, page vue {count} fois.</p>
+<p class="actions"><a class="button" href="/.ehealth/logout">Se déconnecter…</a> <a href="/">Retour à la démonstration</a></p>
 </main></body></html>
 """
 

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demonstration's parts put together: providers, httpd with demo.conf, pages. The demo and the tests start this."""
+import secrets
+import shutil
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "http"))
+
+from ehhttpd import Httpd, Op, proc  # noqa: E402
+
+CLIENT = "demo-portal"
+
+
+def clients(url, secret, **more):
+    """Registration of the portal at both providers. PSC: confidential; I.AM: public, as in eHealth's samples."""
+    common = {"client_id": CLIENT, **more}
+
+    def at(name):
+        return {"redirect_uris": [f"{url}/.ehealth/callback/{name}"],
+                "post_logout_redirect_uris": [f"{url}/.ehealth/logged-out"]}
+
+    return {
+        "psc": [{**common, **at("psc"), "client_secret": secret, "token_endpoint_auth_method": "client_secret_basic"}],
+        "iam": [{**common, **at("iam"), "token_endpoint_auth_method": "none"}],
+    }
+
+
+class World:
+    """conf: configuration instead of, more: after demo.conf; kw goes to Httpd."""
+
+    def __init__(self, portal_url, alg="RS256", conf=None, more="", folder=None, port=None, detach=False, op=None,
+                 client=None, **kw):
+        self.secret = secrets.token_urlsafe(32)
+        port = port or proc.free_port()
+        scheme, host = ("https", "localhost") if kw.get("tls") else ("http", "127.0.0.1")
+        self.url = f"{scheme}://{host}:{port}"
+        self.op = op or Op(clients(self.url, self.secret, **(client or {})), alg=alg, detach=detach,
+                           folder=folder and Path(folder) / "op")
+        text = (HERE / "demo.conf").read_text() if conf is None else conf
+        kw.setdefault("modules", ("macro", "negotiation"))
+        self.httpd = Httpd(
+            text + "\n" + more, port=port, folder=folder and Path(folder) / "httpd", detach=detach,
+            defines={"PORTAL": portal_url, "ALG": alg, "PSC_ISSUER": self.op.psc_issuer,
+                     "PSC_METADATA": self.op.psc_metadata, "IAM_ISSUER": self.op.iam_issuer,
+                     "IAM_METADATA": self.op.iam_metadata}, **kw)
+        secret_file = self.httpd.dir / "conf" / "psc.secret"
+        secret_file.write_text(self.secret + "\n")
+        secret_file.chmod(0o640)
+        if self.httpd.user:
+            shutil.chown(secret_file, "root", self.httpd.user)
+        pages = proc.ROOT / "htdocs" / "demo"
+        shutil.copytree(pages, self.httpd.dir / "htdocs" / "demo", dirs_exist_ok=True)
+        for page in pages.glob("index.*.html"):
+            shutil.copy(page, self.httpd.dir / "htdocs" / page.name)
+
+    def start(self):
+        self.op.start()
+        self.httpd.start()
+        return self
+
+    def stop(self, check=True):
+        try:
+            self.httpd.stop(check=check)
+        finally:
+            self.op.stop()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, value, trace):
+        self.stop(check=kind is None)
