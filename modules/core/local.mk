@@ -7,7 +7,13 @@ libehcore_la_SOURCES = \
 	modules/core/crypto.c \
 	modules/core/err.c \
 	modules/core/form.c \
+	modules/core/jose_private.h \
 	modules/core/json.c \
+	modules/core/jwk.c \
+	modules/core/jwk_ed25519.c \
+	modules/core/jwk_json.c \
+	modules/core/jwk_pem.c \
+	modules/core/jws.c \
 	modules/core/keyring.c \
 	modules/core/lang.c \
 	modules/core/log.c \

@@ -42,7 +42,8 @@ apr_status_t hot_cache_create(hot_cache_t **pcache, int capacity, int values, ap
     apr_status_t rv;
 
     if (capacity > HOT_CACHE_MAX) capacity = HOT_CACHE_MAX;
-    while ((int)sets * CACHE_WAYS < capacity) sets <<= 1;
+    while ((int)sets * CACHE_WAYS < capacity)
+        sets <<= 1;
     /* calloc: pages of sets that nobody uses are never touched, and so cost nothing */
     c = calloc(1, sizeof(*c) + sets * sizeof(set_t));
     if (c == NULL) return APR_ENOMEM;
@@ -85,7 +86,8 @@ hot_entry_t *hot_entry_make(hot_cache_t *cache)
 void hot_entry_release(hot_entry_t *e)
 {
     if (atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1) return;
-    for (int i = 0; i < e->n_values; i++) free(atomic_load_explicit(&e->values[i], memory_order_relaxed));
+    for (int i = 0; i < e->n_values; i++)
+        free(atomic_load_explicit(&e->values[i], memory_order_relaxed));
     apr_pool_destroy(e->pool);
     free(e);
 }

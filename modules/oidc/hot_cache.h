@@ -18,17 +18,17 @@ typedef struct hot_cache_t hot_cache_t;
 
 typedef struct hot_entry_t {
     unsigned char digest[HOT_DIGEST_LEN];
-    const char *ticket_h;   /* the digest as the database writes it */
-    const void *scope;      /* the provider of the virtual host it is valid on; compared, never followed */
+    const char *ticket_h; /* the digest as the database writes it */
+    const void *scope;    /* the provider of the virtual host it is valid on; compared, never followed */
     hot_ref_t slot;
-    apr_time_t expires;     /* absolute end */
+    apr_time_t expires;       /* absolute end */
     apr_interval_time_t idle; /* 0 = none */
     const eh_principal_t *who;
-    _Atomic int64_t told;   /* when a refusal was last written to the audit table */
+    _Atomic int64_t told; /* when a refusal was last written to the audit table */
     /* the rest is the cache's own */
     apr_pool_t *pool;
     _Atomic int refs;
-    uint32_t used;          /* s since 1970; guarded by the set's lock */
+    uint32_t used; /* s since 1970; guarded by the set's lock */
     int n_values;
     _Atomic(char *) values[]; /* by index of what is rendered */
 } hot_entry_t;

@@ -24,7 +24,8 @@ static const char *next_ours(const char *header, const char *s, const char **pst
         const char *name = s - header >= 7 && memcmp(s - 7, "__Host-", 7) == 0 ? s - 7 : s;
         const char *before = name;
 
-        while (before > header && is_blank(before[-1])) before--;
+        while (before > header && is_blank(before[-1]))
+            before--;
         if (before > header && before[-1] != ';' && before[-1] != ',') continue;
         if ((*plen = our_name(name)) == 0) continue;
         *pstart = before > header ? before - 1 : header;
@@ -57,7 +58,8 @@ void hot_cookie_take(hot_cookie_t *out, const char *header, const char *wanted, 
         const char *value = name + len + 1, *end = value + strcspn(value, ";,");
         const char *trim = end;
 
-        while (trim > value && is_blank(trim[-1])) trim--;
+        while (trim > value && is_blank(trim[-1]))
+            trim--;
         if (wanted && len == want_len && memcmp(name, wanted, len) == 0) {
             see_value(out, &twice, value, (apr_size_t)(trim - value), p);
         }
@@ -72,6 +74,7 @@ void hot_cookie_take(hot_cookie_t *out, const char *header, const char *wanted, 
     if (out->taken == 0) return;
     strcpy(o, s);
     /* The first pair went: its separator must not lead what is left. */
-    while (*out->rest == ';' || *out->rest == ',' || is_blank(*out->rest)) out->rest++;
+    while (*out->rest == ';' || *out->rest == ',' || is_blank(*out->rest))
+        out->rest++;
     if (*out->rest == '\0') out->rest = NULL;
 }

@@ -8,8 +8,9 @@
 
 typedef struct hot_cookie_t {
     const char *value; /* of the wanted cookie, in p; NULL = absent, or there twice with different values */
-    const char *rest;  /* header without ours: the header itself when there were none, NULL when nothing else was in it */
-    int taken;         /* how many were taken out */
+    const char
+        *rest; /* header without ours: the header itself when there were none, NULL when nothing else was in it */
+    int taken; /* how many were taken out */
 } hot_cookie_t;
 
 /**

@@ -9,7 +9,7 @@
 #define NAME_MAX_LEN 256
 
 struct hot_names_t {
-    uint32_t mask;            /* slots - 1 */
+    uint32_t mask; /* slots - 1 */
     int count;
     unsigned char first[256]; /* 1 = some name starts so, in this spelling: most headers end here */
     const char **slots;       /* canonical names by hash, open addressing */
@@ -25,7 +25,8 @@ static uint32_t hash_of(const char *name, apr_size_t len)
 {
     uint32_t h = 2166136261u; /* FNV-1a; the set is the administrator's, the probe is bounded by its size */
 
-    for (apr_size_t i = 0; i < len; i++) h = (h ^ fold((unsigned char)name[i])) * 16777619u;
+    for (apr_size_t i = 0; i < len; i++)
+        h = (h ^ fold((unsigned char)name[i])) * 16777619u;
     return h ^ (h >> 15);
 }
 
@@ -42,7 +43,8 @@ hot_names_t *hot_names_make(const apr_array_header_t *names, apr_pool_t *p)
     hot_names_t *set = apr_pcalloc(p, sizeof(*set));
     uint32_t slots = 16;
 
-    while (slots < (uint32_t)names->nelts * 4) slots <<= 1;
+    while (slots < (uint32_t)names->nelts * 4)
+        slots <<= 1;
     set->mask = slots - 1;
     set->slots = apr_pcalloc(p, slots * sizeof(*set->slots));
     for (int i = 0; i < names->nelts; i++) {
@@ -53,11 +55,13 @@ hot_names_t *hot_names_make(const apr_array_header_t *names, apr_pool_t *p)
 
         if (len == 0 || hot_names_has(set, name, len)) continue;
         canonical = apr_pstrdup(p, name);
-        for (char *c = canonical; *c; c++) *c = (char)fold((unsigned char)*c);
+        for (char *c = canonical; *c; c++)
+            *c = (char)fold((unsigned char)*c);
         for (int c = 0; c < 256; c++) {
             if (fold((unsigned char)c) == (unsigned char)canonical[0]) set->first[c] = 1;
         }
-        while (set->slots[at]) at = (at + 1) & set->mask;
+        while (set->slots[at])
+            at = (at + 1) & set->mask;
         set->slots[at] = canonical;
         set->count++;
     }
@@ -92,7 +96,8 @@ int hot_names_scrub(const hot_names_t *set, apr_table_t *headers, apr_pool_t *pt
     }
     if (found == NULL) return 0;
     /* After the pass, because unset moves what is being walked. */
-    for (int i = 0; i < found->nelts; i++) apr_table_unset(headers, APR_ARRAY_IDX(found, i, const char *));
+    for (int i = 0; i < found->nelts; i++)
+        apr_table_unset(headers, APR_ARRAY_IDX(found, i, const char *));
     return before - apr_table_elts(headers)->nelts;
 }
 
@@ -125,7 +130,8 @@ int hot_names_connection(const hot_names_t *set, const char **pvalue, apr_pool_t
         s = *next ? next + 1 : next;
     }
     if (taken == 0) return 0;
-    while (o > out && (o[-1] == ',' || apr_isspace(o[-1]))) o--;
+    while (o > out && (o[-1] == ',' || apr_isspace(o[-1])))
+        o--;
     *o = '\0';
     *pvalue = *out ? out : NULL;
     return taken;
@@ -133,12 +139,38 @@ int hot_names_connection(const hot_names_t *set, const char **pvalue, apr_pool_t
 
 int hot_name_ok(const char *name)
 {
-    static const char *const reserved[] = {
-        "accept-encoding", "authorization", "connection", "content-encoding", "content-length", "content-type",
-        "cookie", "date", "expect", "forwarded", "host", "if-match", "if-modified-since", "if-none-match", "if-range",
-        "if-unmodified-since", "keep-alive", "origin", "proxy-authorization", "proxy-connection", "range", "referer",
-        "te", "trailer", "transfer-encoding", "upgrade", "via", "x-forwarded-for", "x-forwarded-host",
-        "x-forwarded-proto", "x-forwarded-server", NULL};
+    static const char *const reserved[] = {"accept-encoding",
+                                           "authorization",
+                                           "connection",
+                                           "content-encoding",
+                                           "content-length",
+                                           "content-type",
+                                           "cookie",
+                                           "date",
+                                           "expect",
+                                           "forwarded",
+                                           "host",
+                                           "if-match",
+                                           "if-modified-since",
+                                           "if-none-match",
+                                           "if-range",
+                                           "if-unmodified-since",
+                                           "keep-alive",
+                                           "origin",
+                                           "proxy-authorization",
+                                           "proxy-connection",
+                                           "range",
+                                           "referer",
+                                           "te",
+                                           "trailer",
+                                           "transfer-encoding",
+                                           "upgrade",
+                                           "via",
+                                           "x-forwarded-for",
+                                           "x-forwarded-host",
+                                           "x-forwarded-proto",
+                                           "x-forwarded-server",
+                                           NULL};
     apr_size_t len = strlen(name);
 
     if (len == 0 || len > NAME_MAX_LEN) return 0;

@@ -44,7 +44,8 @@ static uint32_t sets_for(int sessions)
     uint64_t want = ((uint64_t)(sessions > 0 ? sessions : 1) * 5 / 4 + HOT_WAYS - 1) / HOT_WAYS;
     uint32_t sets = HOT_MIN_SETS;
 
-    while (sets < want && sets < (UINT32_C(1) << 24)) sets <<= 1;
+    while (sets < want && sets < (UINT32_C(1) << 24))
+        sets <<= 1;
     return sets;
 }
 
@@ -75,7 +76,8 @@ static int same_digest(const slot_t *s, const uint64_t w[HOT_WORDS])
 {
     uint64_t diff = 0;
 
-    for (int i = 0; i < HOT_WORDS; i++) diff |= atomic_load_explicit(&s->digest[i], memory_order_relaxed) ^ w[i];
+    for (int i = 0; i < HOT_WORDS; i++)
+        diff |= atomic_load_explicit(&s->digest[i], memory_order_relaxed) ^ w[i];
     return diff == 0;
 }
 
@@ -99,7 +101,8 @@ static uint64_t claim(hot_slots_t *t, slot_t *s, uint64_t g, const uint64_t w[HO
         return 0;
     }
     atomic_thread_fence(memory_order_release);
-    for (int i = 0; i < HOT_WORDS; i++) atomic_store_explicit(&s->digest[i], w[i], memory_order_relaxed);
+    for (int i = 0; i < HOT_WORDS; i++)
+        atomic_store_explicit(&s->digest[i], w[i], memory_order_relaxed);
     atomic_store_explicit(&s->seen, now, memory_order_relaxed);
     atomic_store_explicit(&s->flushed, now, memory_order_relaxed);
     /* Fails only when a claim that took over a busy slot was faster: then the slot is that one's. */
@@ -209,7 +212,8 @@ int hot_slots_dirty(const hot_slots_t *t, uint32_t *cursor, hot_dirty_t *out, in
         if (g == 0 || (g & (GEN_BUSY | GEN_REVOKED))) continue;
         seen = atomic_load_explicit(&s->seen, memory_order_relaxed);
         if (seen <= atomic_load_explicit(&s->flushed, memory_order_relaxed)) continue;
-        for (int i = 0; i < HOT_WORDS; i++) w[i] = atomic_load_explicit(&s->digest[i], memory_order_relaxed);
+        for (int i = 0; i < HOT_WORDS; i++)
+            w[i] = atomic_load_explicit(&s->digest[i], memory_order_relaxed);
         atomic_thread_fence(memory_order_acquire);
         if (atomic_load_explicit(&s->generation, memory_order_relaxed) != g) continue;
         memcpy(out[n].digest, w, HOT_DIGEST_LEN);

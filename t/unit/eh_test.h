@@ -89,12 +89,13 @@ EH_TEST_FN unsigned char *eh_test_unhex(apr_size_t *plen, const char *hex, apr_p
     return out;
 }
 
-#define ck_assert_rv_ok(expr)                                                                                          \
-    do {                                                                                                               \
-        apr_status_t eh_rv_ = (expr);                                                                                  \
-        ck_assert_msg(eh_rv_ == APR_SUCCESS, #expr " gave %d (EH%04d: %s)", eh_rv_, (int)eh_test_err.code,             \
-                      eh_test_err.cause ? eh_test_err.cause : "-");                                                    \
-    } while (0)
+#define ck_assert_rv_ok(expr) eh_test_rv_ok((expr), #expr, __FILE__, __LINE__)
+
+EH_TEST_FN void eh_test_rv_ok(apr_status_t rv, const char *expr, const char *file, int line)
+{
+    ck_assert_msg(rv == APR_SUCCESS, "%s:%d: %s gave %d (EH%04d: %s)", file, line, expr, rv, (int)eh_test_err.code,
+                  eh_test_err.cause ? eh_test_err.cause : "-");
+}
 
 EH_TEST_FN int eh_test_main(Suite *suite)
 {

@@ -1,13 +1,45 @@
-# t/unit
+# t/unit: libcheck programs, one an area, and jose_tool for the tests that hold our JOSE against others.
+# A program of its own: <name>_SOURCES, <name>_CFLAGS = $(EH_TEST_CFLAGS), <name>_LDADD = $(EH_TEST_LIBS), in TESTS.
+AM_TESTS_ENVIRONMENT = EH_TESTDATA='$(abs_top_srcdir)/t/data'; EH_BUILDDIR='$(abs_top_builddir)'; export EH_TESTDATA EH_BUILDDIR;
+EH_TEST_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+EH_CORE_LIBS = libehcore.la $(JANSSON_LIBS) $(OPENSSL_LIBS) $(APR_LIBS)
+EH_TEST_LIBS = $(EH_CORE_LIBS) $(CHECK_LIBS)
+
+EXTRA_DIST += t/unit/eh_test.h t/data/jose/rfc.json
+
+noinst_PROGRAMS += t/unit/jose_tool
+t_unit_jose_tool_SOURCES = t/unit/jose_tool.c
+t_unit_jose_tool_LDADD = $(EH_CORE_LIBS)
 
 if HAVE_CHECK
-check_PROGRAMS += test_http
-TESTS += test_http
+EH_CORE_TESTS = t/unit/test_codec t/unit/test_json t/unit/test_crypto t/unit/test_keyring t/unit/test_seal
+check_PROGRAMS += $(EH_CORE_TESTS)
+TESTS += $(EH_CORE_TESTS)
+t_unit_test_codec_SOURCES = t/unit/test_codec.c
+t_unit_test_codec_CFLAGS = $(EH_TEST_CFLAGS)
+t_unit_test_codec_LDADD = $(EH_TEST_LIBS)
+t_unit_test_json_SOURCES = t/unit/test_json.c
+t_unit_test_json_CFLAGS = $(EH_TEST_CFLAGS)
+t_unit_test_json_LDADD = $(EH_TEST_LIBS)
+t_unit_test_crypto_SOURCES = t/unit/test_crypto.c
+t_unit_test_crypto_CFLAGS = $(EH_TEST_CFLAGS)
+t_unit_test_crypto_LDADD = $(EH_TEST_LIBS) -lpthread
+t_unit_test_keyring_SOURCES = t/unit/test_keyring.c
+t_unit_test_keyring_CFLAGS = $(EH_TEST_CFLAGS)
+t_unit_test_keyring_LDADD = $(EH_TEST_LIBS)
+t_unit_test_seal_SOURCES = t/unit/test_seal.c
+t_unit_test_seal_CFLAGS = $(EH_TEST_CFLAGS)
+t_unit_test_seal_LDADD = $(EH_TEST_LIBS)
 endif
-test_http_SOURCES = t/unit/test_http.c $(EH_IO_PROVIDERS)
-test_http_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
-test_http_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(CURL_CFLAGS)
-test_http_LDADD = libehio.la libehcore.la $(CHECK_LIBS) $(CURL_LIBS) $(JANSSON_LIBS) $(OPENSSL_LIBS) $(APR_LIBS) -ldl
+
+if HAVE_CHECK
+check_PROGRAMS += t/unit/test_http
+TESTS += t/unit/test_http
+endif
+t_unit_test_http_SOURCES = t/unit/test_http.c $(EH_IO_PROVIDERS)
+t_unit_test_http_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+t_unit_test_http_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(CURL_CFLAGS)
+t_unit_test_http_LDADD = libehio.la libehcore.la $(CHECK_LIBS) $(CURL_LIBS) $(JANSSON_LIBS) $(OPENSSL_LIBS) $(APR_LIBS) -ldl
 EXTRA_DIST += t/unit/http_peer.py
 
 if HAVE_CHECK
@@ -66,3 +98,9 @@ endif
 t_unit_test_hot_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 t_unit_test_hot_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_test_hot_LDADD = libehhot.la libehcore.la $(APR_LIBS) $(CHECK_LIBS) -lpthread
+check_PROGRAMS += t/unit/test_keys
+TESTS += t/unit/test_keys
+endif
+t_unit_test_keys_SOURCES = t/unit/test_keys.c $(EH_IO_PROVIDERS)
+t_unit_test_keys_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_test_keys_LDADD = libehio.la libehcore.la $(CHECK_LIBS) $(JANSSON_LIBS) $(OPENSSL_LIBS) $(APR_LIBS)
