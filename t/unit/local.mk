@@ -98,6 +98,7 @@ endif
 t_unit_test_hot_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 t_unit_test_hot_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_test_hot_LDADD = libehhot.la libehcore.la $(APR_LIBS) $(CHECK_LIBS) -lpthread
+if HAVE_CHECK
 check_PROGRAMS += t/unit/test_keys
 TESTS += t/unit/test_keys
 endif
