@@ -15,6 +15,7 @@ static const struct {
 } builtin[] = {
     {"login", 30, 60},   {"callback", 30, 60}, {"logout", 30, 60},
     {"status", 120, 60}, {"other", 120, 60},   {"address", 3000, 60}, /* ceiling of one address, all classes together */
+    {"session", 0, 60}, /* requests of one session to protected pages: no limit unless configured */
 };
 #define NBUILTIN (int)(sizeof(builtin) / sizeof(builtin[0]))
 #define OTHER 4

@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "ehealth/codec.h"
+#include "ehealth/page.h"
 
 #define LOGOUT_BODY_MAX 1024 /* a form with nothing in it */
 
@@ -163,63 +164,52 @@ int eho_callback_alias(request_rec *r)
 
 /* --- log-out --- */
 
-typedef enum { TEXT_OUT_TITLE, TEXT_OUT_QUESTION, TEXT_OUT_BUTTON, TEXT_DONE_TITLE, TEXT_DONE, TEXT_HOME } text_e;
-
-static const char *text(eh_lang_e lang, text_e which)
+static apr_status_t notice(const eh_req_t *req, eh_res_t *res, const eh_ctx_t *ctx, const eh_page_words_t *words,
+                           const char *form_action, const char *form_origin)
 {
-    static const char *const texts[][EH_LANG_COUNT] = {
-        {"Log out", "Se déconnecter", "Uitloggen", "Abmelden"},
-        {"Do you want to log out of this site on this computer?",
-         "Voulez-vous vous déconnecter de ce site sur cet ordinateur ?",
-         "Wilt u op deze computer uitloggen van deze site?",
-         "Möchten Sie sich auf diesem Computer von dieser Website abmelden?"},
-        {"Log out", "Se déconnecter", "Uitloggen", "Abmelden"},
-        {"You are logged out", "Vous êtes déconnecté", "U bent uitgelogd", "Sie sind abgemeldet"},
-        {"Nobody is logged in on this site any more. On a shared computer, close the browser too.",
-         "Plus personne n’est connecté à ce site. Sur un ordinateur partagé, fermez aussi le navigateur.",
-         "Er is niemand meer ingelogd op deze site. Sluit op een gedeelde computer ook de browser.",
-         "Auf dieser Website ist niemand mehr angemeldet. Schließen Sie auf einem gemeinsamen Computer auch den "
-         "Browser."},
-        {"Back to the start page", "Retour à la page d’accueil", "Terug naar de startpagina", "Zurück zur Startseite"},
-    };
+    const request_rec *r = req->host;
+    eh_page_t page = {.lang = req->lang,
+                      .correlation = ctx->correlation,
+                      .contact = eho.base->contact(r->server),
+                      .link_url = "/",
+                      .form_action = form_action};
 
-    return texts[which][lang];
+    res->content_type = EH_PAGE_CONTENT_TYPE;
+    res->body = eh_page_notice(req->p, &page, words);
+    res->len = strlen(res->body);
+    apr_table_setn(res->headers, "Content-Security-Policy", eh_page_csp(req->p, form_origin));
+    apr_table_setn(res->headers, "Content-Language", eh_lang_code(req->lang));
+    return APR_SUCCESS;
 }
 
-static apr_status_t page(const eh_req_t *req, eh_res_t *res, text_e title, const char *body)
+/* Where the answer to the form may lead: the provider that this browser is logged in with. */
+static const char *logout_origin(const eh_ctx_t *ctx, const eh_req_t *req)
 {
-    static const char *const codes[EH_LANG_COUNT] = {"en", "fr", "nl", "de"};
-    const char *heading = eh_html(req->p, text(req->lang, title));
+    const request_rec *r = req->host;
+    const eho_srv_t *srv = eho_srv(r->server);
 
-    res->content_type = "text/html; charset=utf-8";
-    res->body = apr_pstrcat(req->p, "<!doctype html>\n<html lang=\"", codes[req->lang],
-                            "\">\n<head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-                            "content=\"width=device-width, initial-scale=1\"><title>",
-                            heading,
-                            "</title><link rel=\"stylesheet\" href=\"" EH_PREFIX
-                            "assets/ehealth.css\"></head>\n<body><main>\n<h1>",
-                            heading, "</h1>\n", body, "</main></body>\n</html>\n", NULL);
-    res->len = strlen(res->body);
-    apr_table_setn(res->headers, "Content-Language", codes[req->lang]);
-    apr_table_setn(res->headers, "Vary", "Accept-Language");
-    return APR_SUCCESS;
+    for (int i = 0; i < srv->providers->nelts; i++) {
+        const oidc_provider_t *prov = APR_ARRAY_IDX(srv->providers, i, const oidc_provider_t *);
+        const oidc_metadata_t *md;
+        eh_err_t err = {EH_E_NONE};
+        apr_uri_t uri;
+
+        if (!cookie_of(req, prov->session_cookie)) continue;
+        if (oidc_metadata_get(&md, eho.documents, ctx, prov, &err, req->p) != APR_SUCCESS) continue;
+        if (!md->end_session_endpoint || apr_uri_parse(req->p, md->end_session_endpoint, &uri) != APR_SUCCESS) continue;
+        return apr_pstrcat(req->p, uri.scheme, "://", uri.hostinfo, NULL);
+    }
+    return NULL;
 }
 
 static apr_status_t logout_question(const eh_ctx_t *ctx, const eh_req_t *req, eh_res_t *res, eh_err_t *err)
 {
-    /* Browsers hold form-action against the redirect that follows too: it may lead to the provider's log-out. */
-    apr_table_setn(res->headers, "Content-Security-Policy",
-                   "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' https: http://127.0.0.1:* "
-                   "http://localhost:*; base-uri 'none'; frame-ancestors 'none'");
-    return page(req, res, TEXT_OUT_TITLE,
-                apr_pstrcat(req->p, "<p>", eh_html(req->p, text(req->lang, TEXT_OUT_QUESTION)),
-                            "</p>\n<form method=\"post\" action=\"" EH_PREFIX "logout\"><button type=\"submit\">",
-                            eh_html(req->p, text(req->lang, TEXT_OUT_BUTTON)), "</button></form>\n<p><a href=\"/\">",
-                            eh_html(req->p, text(req->lang, TEXT_HOME)), "</a></p>\n", NULL));
+    if (!eho.documents) return eh_err_setf(err, req->p, EH_E_INTERNAL, APR_ENOMEM, NULL, "this child has no caches");
+    return notice(req, res, ctx, &eh_words_logout_confirm, EH_PREFIX "logout", logout_origin(ctx, req));
 }
 
 /* Ends the browser's session with one provider. *purl: where the provider's own log-out is, when it has one. */
-static apr_status_t end_one(const char **purl, const eh_ctx_t *ctx, const eh_req_t *req, eh_res_t *res,
+static apr_status_t end_one(const char **purl, int *only_here, const eh_ctx_t *ctx, const eh_req_t *req, eh_res_t *res,
                             const oidc_provider_t *prov, eh_err_t *err)
 {
     const char *ticket = cookie_of(req, prov->session_cookie), *id_token = NULL;
@@ -240,7 +230,8 @@ static apr_status_t end_one(const char **purl, const eh_ctx_t *ctx, const eh_req
     if (rv != APR_SUCCESS) return rv;
     memset(&none, 0, sizeof(none));
     if (id_token && oidc_logout_url(purl, ctx, eho.documents, prov, id_token, &none, req->p) != APR_SUCCESS) {
-        *purl = NULL; /* the provider's address is not known now: the person is logged out here all the same */
+        *purl = NULL;
+        *only_here = 1; /* the provider's address is not known now: the person is logged out here all the same */
         eh_log_err(ctx->log, EH_LOG_WARNING, &none, ctx->correlation);
     }
     return APR_SUCCESS;
@@ -252,18 +243,22 @@ static apr_status_t logout(const eh_ctx_t *ctx, const eh_req_t *req, eh_res_t *r
     const eho_srv_t *srv = eho_srv(r->server);
     const char *to = NULL, *url;
     apr_status_t rv, first = APR_SUCCESS;
+    int only_here = 0;
 
+    if (!eho.documents || !eho.cache) {
+        return eh_err_setf(err, req->p, EH_E_INTERNAL, APR_ENOMEM, NULL, "this child has no caches");
+    }
     for (int i = 0; i < srv->providers->nelts; i++) {
         const oidc_provider_t *prov = APR_ARRAY_IDX(srv->providers, i, const oidc_provider_t *);
 
-        rv = end_one(&url, ctx, req, res, prov, err);
+        rv = end_one(&url, &only_here, ctx, req, res, prov, err);
         if (rv != APR_SUCCESS && first == APR_SUCCESS) first = rv;
         if (url && !to) to = url;
     }
     if (first != APR_SUCCESS) return first; /* "you are logged out" must be true */
     eho_count(EHO_M_LOGOUT, 1);
     apr_table_setn(res->headers, "Clear-Site-Data", "\"cache\", \"storage\"");
-    return eh_res_redirect(res, to ? to : EH_PREFIX "logged-out");
+    return eh_res_redirect(res, to ? to : only_here ? EH_PREFIX "logged-out?here=1" : EH_PREFIX "logged-out");
 }
 
 static apr_status_t logged_out(const eh_ctx_t *ctx, const eh_req_t *req, eh_res_t *res, eh_err_t *err)
@@ -276,9 +271,8 @@ static apr_status_t logged_out(const eh_ctx_t *ctx, const eh_req_t *req, eh_res_
         ours = oidc_logout_state_ok(ctx, APR_ARRAY_IDX(srv->providers, i, const oidc_provider_t *), req->query, req->p);
     }
     if (!ours) return eh_err_set(err, EH_E_LOGOUT_CSRF, APR_EINVAL, NULL);
-    return page(req, res, TEXT_DONE_TITLE,
-                apr_pstrcat(req->p, "<p>", eh_html(req->p, text(req->lang, TEXT_DONE)), "</p>\n<p><a href=\"/\">",
-                            eh_html(req->p, text(req->lang, TEXT_HOME)), "</a></p>\n", NULL));
+    return notice(req, res, ctx, strcmp(req->query, "here=1") == 0 ? &eh_words_logged_out_here : &eh_words_logged_out,
+                  NULL, NULL);
 }
 
 const eh_route_t eho_routes[] = {
