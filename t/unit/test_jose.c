@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include "ehealth/codec.h"
 #include "ehealth/jose.h"
 #include "ehealth/json.h"
 
@@ -172,6 +173,25 @@ START_TEST(token_cases)
     ck_assert_uint_eq(ERR_peek_error(), 0);
     ck_assert_uint_ge(good, 20);
     ck_assert_uint_ge(bad, 140);
+}
+END_TEST
+
+START_TEST(log_lines_are_safe)
+{
+    static const char *const cases[][2] = {
+        {"HS256", "'HS256'"}, {"a\\nforged line", "'?'"}, {"aaaaaaaaaaaaaaaaa", "'?'"}};
+    eh_jwks_t *set = set_of(json_object_get(data_json("jose/attacks.json"), "set"));
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *header = apr_psprintf(eh_test_pool, "{\"alg\":\"%s\"}", cases[i][0]);
+        const char *token =
+            apr_pstrcat(eh_test_pool, eh_b64url(eh_test_pool, header, strlen(header)), ".e30.AAAA", NULL);
+
+        ck_assert_int_ne(check_token(token, set, EH_ALG_ALL), APR_SUCCESS);
+        ck_assert_ptr_nonnull(strstr(eh_test_err.cause, cases[i][1]));
+        ck_assert_ptr_null(strstr(eh_test_err.cause, "forged"));
+    }
 }
 END_TEST
 
@@ -525,6 +545,7 @@ int main(void)
     tcase_add_test(tc, rfc7517_sets);
     tc = eh_test_case(s, "attacks");
     tcase_add_test(tc, token_cases);
+    tcase_add_test(tc, log_lines_are_safe);
     tcase_add_test(tc, key_cases);
     tcase_add_loop_test(tc, signature_bits, 0, 2);
     tc = eh_test_case(s, "behaviour");
