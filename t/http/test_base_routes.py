@@ -297,7 +297,8 @@ def test_node_job_moves_from_a_killed_child(httpd):
 
 
 def test_failing_job_backs_off_and_the_thread_lives(httpd):
-    server = httpd(**PROBE)
+    server = httpd(defines={"EHPROBE_FAILS": "1"}, **PROBE)
+    server.allow("background job probe-fails has failed 5 times in a row")
     failing = until(lambda: job(server, "probe-fails")["failures"] >= 2 and job(server, "probe-fails"))
     assert failing["error"] == "EH1000" and failing["last_ok"] is None
     runs = counts(server)["node_runs"]
