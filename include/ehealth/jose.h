@@ -23,7 +23,7 @@ typedef enum {
 } eh_alg_e;
 #define EH_ALG_ALL ((1 << 10) - 1)
 
-/** "RS256" → EH_RS256; 0 when unknown. And back. */
+/** "RS256" → EH_RS256; 0 when unknown. And back: NULL when alg is not exactly one algorithm. */
 eh_alg_e eh_alg_parse(const char *name);
 const char *eh_alg_name(eh_alg_e alg);
 
@@ -44,8 +44,8 @@ const char *eh_jwk_thumbprint(const eh_jwk_t *key, apr_pool_t *p);
 int eh_jwk_algs(const eh_jwk_t *key);
 int eh_jwk_is_private(const eh_jwk_t *key);
 
-/** Reads {"keys":[…]}. Members that are not usable for signatures are skipped, as RFC 7517 §5 asks; none left: JWK.
- *  At most 64 keys. */
+/** Reads {"keys":[…]}. Members that are not usable for signatures are skipped, as RFC 7517 §5 asks, and so are private
+ *  keys: what everybody can read proves nothing. None left: JWK. At most 64 members and 1 MiB. */
 apr_status_t eh_jwks_parse(eh_jwks_t **pset, const char *json, apr_size_t len, eh_err_t *err, apr_pool_t *p);
 int eh_jwks_count(const eh_jwks_t *set);
 const eh_jwk_t *eh_jwks_at(const eh_jwks_t *set, int i);
@@ -55,6 +55,7 @@ int eh_jwks_has(const eh_jwks_t *set, const char *kid);
 /** A JWS taken apart, nothing verified. Caps: 64 KiB in all, header 4 KiB. Errors: JWS. */
 typedef struct eh_jws_t {
     eh_alg_e alg;         /* 0 when the header names one we do not have */
+    const char *alg_name; /* as the header has it */
     const char *kid;      /* NULL when absent */
     const char *typ;      /* NULL when absent */
     const char *payload;  /* decoded, NUL-terminated */

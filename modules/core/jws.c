@@ -14,6 +14,7 @@
 
 #define JWS_MAX (64 * 1024)
 #define JWS_HEADER_MAX (4 * 1024) /* encoded */
+#define ALG_NAME_MAX 16
 #define EC_DER_MAX (2 * (JOSE_EC_MAX_BYTES + 4) + 4)
 #define SIGNATURE_MAX (JOSE_RSA_MAX_BITS / 8)
 
@@ -91,6 +92,7 @@ static apr_status_t read_header(eh_jws_t *jws, const char *text, apr_size_t len,
     if (!header_text(&jws->kid, header, "kid", p) || !header_text(&jws->typ, header, "typ", p))
         return malformed("a header parameter of the wrong type", err, p);
     jws->alg = eh_alg_parse(alg);
+    jws->alg_name = alg;
     return APR_SUCCESS;
 }
 
@@ -185,12 +187,22 @@ static const jose_alg_t *allowed_alg(const eh_jws_t *jws, int allowed)
     return jws->alg & allowed & EH_ALG_ALL ? jose_alg(jws->alg) : NULL;
 }
 
+/** Names the algorithm, as who set the server up needs it, but never lets a token write freely into the log. */
+static apr_status_t forbidden(const eh_jws_t *jws, eh_err_t *err, apr_pool_t *p)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
+    apr_size_t len = strlen(jws->alg_name);
+    int safe = len <= ALG_NAME_MAX && strspn(jws->alg_name, plain) == len;
+
+    return malformed(apr_psprintf(p, "its algorithm '%s' is not allowed here", safe ? jws->alg_name : "?"), err, p);
+}
+
 apr_status_t eh_jws_verify_key(const eh_jws_t *jws, const eh_jwk_t *key, int allowed, eh_err_t *err, apr_pool_t *p)
 {
     const jose_alg_t *a = allowed_alg(jws, allowed);
     int ok;
 
-    if (!a) return malformed("its algorithm is not allowed here", err, p);
+    if (!a) return forbidden(jws, err, p);
     if (!(key->algs & a->alg)) return malformed("its algorithm does not fit the key", err, p);
     ERR_set_mark();
     ok = verifies(jws, key, a);
@@ -204,7 +216,7 @@ apr_status_t eh_jws_verify(const eh_jws_t *jws, const eh_jwks_t *set, int allowe
     int i, fitting = 0, ok = 0;
 
     /* Before the key is looked for: a token nobody would accept must not make the caller fetch keys. */
-    if (!a) return malformed("its algorithm is not allowed here", err, p);
+    if (!a) return forbidden(jws, err, p);
     if (jws->kid && !eh_jwks_has(set, jws->kid))
         return eh_err_setf(err, p, EH_E_JWK, APR_ENOENT, NULL, "no key with the key id of the token");
     ERR_set_mark();

@@ -150,7 +150,7 @@ static int check_host(server_rec *s, const eh_sconf_t *conf, apr_pool_t *ptemp)
                         "certificates",
                         conf->ca_bundle);
     }
-    if (conf->proxy_except && !(conf->proxy && *conf->proxy)) {
+    if (conf->proxy_except && !conf->proxy) {
         return complain(s, "EHealthProxyExcept without a proxy: write EHealthProxy http://proxy.example:3128, or take "
                            "EHealthProxyExcept away");
     }

@@ -114,7 +114,7 @@ static void event_line(void *baton, const char *json, apr_size_t len)
 
 apr_status_t eh_event_log_open(apr_pool_t *p, server_rec *main)
 {
-    const char *where = eh_sconf(main)->event_log;
+    const char *where = eh_sconf(main)->event_log, *program;
     event_log_t *log;
     piped_log *pipe;
     apr_status_t rv;
@@ -126,7 +126,9 @@ apr_status_t eh_event_log_open(apr_pool_t *p, server_rec *main)
     log->port.baton = log;
     log->main = main;
     if (*where == '|') {
-        pipe = ap_open_piped_log(p, where + 1);
+        /* As for CustomLog: "|program", "||program", and "|$command" for the shell. */
+        program = where[1] == '|' || where[1] == '$' ? where + 2 : where + 1;
+        pipe = ap_open_piped_log_ex(p, program, where[1] == '$' ? APR_SHELLCMD_ENV : APR_PROGRAM_ENV);
         if (!pipe) {
             ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, main,
                          "EHealthEventLog: program \"%s\" cannot be started", where + 1);

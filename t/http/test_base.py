@@ -37,7 +37,7 @@ def ask(server, path, method="GET", headers=None, body=None):
     """One request with the path exactly as written: no client library tidies it."""
     conn = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
     try:
-        conn.putrequest(method, path, skip_accept_encoding=True)
+        conn.putrequest(method, path, skip_accept_encoding=True, skip_host="Host" in (headers or {}))
         for name, value in (headers or {}).items():
             conn.putheader(name, value)
         if body is not None:

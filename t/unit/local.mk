@@ -5,14 +5,14 @@ EH_TEST_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 EH_CORE_LIBS = libehcore.la $(JANSSON_LIBS) $(OPENSSL_LIBS) $(APR_LIBS)
 EH_TEST_LIBS = $(EH_CORE_LIBS) $(CHECK_LIBS)
 
-EXTRA_DIST += t/unit/eh_test.h t/data/jose/rfc.json
+EXTRA_DIST += t/unit/eh_test.h t/data/jose/rfc.json t/data/jose/attacks.json t/data/jose/make_attacks.py
 
 noinst_PROGRAMS += t/unit/jose_tool
 t_unit_jose_tool_SOURCES = t/unit/jose_tool.c
 t_unit_jose_tool_LDADD = $(EH_CORE_LIBS)
 
 if HAVE_CHECK
-EH_CORE_TESTS = t/unit/test_codec t/unit/test_json t/unit/test_crypto t/unit/test_keyring t/unit/test_seal
+EH_CORE_TESTS = t/unit/test_codec t/unit/test_json t/unit/test_crypto t/unit/test_keyring t/unit/test_seal t/unit/test_jose
 check_PROGRAMS += $(EH_CORE_TESTS)
 TESTS += $(EH_CORE_TESTS)
 t_unit_test_codec_SOURCES = t/unit/test_codec.c
@@ -30,6 +30,9 @@ t_unit_test_keyring_LDADD = $(EH_TEST_LIBS)
 t_unit_test_seal_SOURCES = t/unit/test_seal.c
 t_unit_test_seal_CFLAGS = $(EH_TEST_CFLAGS)
 t_unit_test_seal_LDADD = $(EH_TEST_LIBS)
+t_unit_test_jose_SOURCES = t/unit/test_jose.c
+t_unit_test_jose_CFLAGS = $(EH_TEST_CFLAGS)
+t_unit_test_jose_LDADD = $(EH_TEST_LIBS)
 endif
 
 if HAVE_CHECK
