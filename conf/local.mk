@@ -1,1 +1,2 @@
 # conf
+EXTRA_DIST += conf/errors.md
