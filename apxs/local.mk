@@ -1,4 +1,6 @@
-# apxs: guards that hold the sources to the rules of the house, and what the sanitizer runs need.
+# apxs
+
+# Guards that hold the sources to the rules of the house, and what the sanitizer runs need.
 EH_GUARDS = apxs/check-layering apxs/check-errors
 TESTS += $(EH_GUARDS)
 EXTRA_DIST += $(EH_GUARDS) apxs/check-directives apxs/check-tests apxs/check-providers apxs/guardlib.py \

@@ -29,14 +29,14 @@
 #include "ehealth/log.h"
 #include "ehealth/metrics.h"
 
-#define EH_DB_CONNECTIONS_MAX 256                        /* connections of one pool, at most */
-#define EH_DB_CONNECTING 4                               /* of them being made at the same time */
-#define EH_DB_BREAKER_FAILS 3                            /* failed connects in a row that open the breaker */
-#define EH_DB_BREAKER_FIRST apr_time_from_msec(250)      /* until the first probe */
-#define EH_DB_BREAKER_MAX apr_time_from_msec(750)        /* between probes, at most */
-#define EH_DB_IDLE_MAX apr_time_from_sec(300)            /* an unused connection is closed after this */
-#define EH_DB_STATEMENTS_MAX 512                         /* statements remembered by one connection */
-#define EH_DB_ROWS_MAX 10000                             /* rows of one eh_tx_select */
+#define EH_DB_CONNECTIONS_MAX 256                   /* connections of one pool, at most */
+#define EH_DB_CONNECTING 4                          /* of them being made at the same time */
+#define EH_DB_BREAKER_FAILS 3                       /* failed connects in a row that open the breaker */
+#define EH_DB_BREAKER_FIRST apr_time_from_msec(250) /* until the first probe */
+#define EH_DB_BREAKER_MAX apr_time_from_msec(750)   /* between probes, at most */
+#define EH_DB_IDLE_MAX apr_time_from_sec(300)       /* an unused connection is closed after this */
+#define EH_DB_STATEMENTS_MAX 512                    /* statements remembered by one connection */
+#define EH_DB_ROWS_MAX 10000                        /* rows of one eh_tx_select */
 
 typedef struct eh_dbpool_conf_t {
     const char *driver; /* "sqlite3" or "pgsql" */
@@ -66,7 +66,7 @@ apr_status_t eh_dbpool_create(eh_db_t **pdb, const eh_dbpool_conf_t *conf, const
 /** A look at a pool, for the status page. */
 typedef struct eh_dbpool_stat_t {
     int connections;  /* configured */
-    int in_use;       /* transactions running now */
+    int in_use;       /* callers that wait for a connection or run a transaction */
     int connected;    /* open connections */
     int breaker_open; /* 1 = connects are refused until the next probe */
 } eh_dbpool_stat_t;
@@ -84,8 +84,8 @@ extern const int eh_dbpool_metrics_count;
  * file is left behind. Leaves no connection open. *papplied: number of files applied now (may be NULL).
  * Errors: DB_SCHEMA (a file was changed after it was applied, or the database is newer), STATE_FILE, DB_*.
  */
-apr_status_t eh_migrate(const eh_dbpool_conf_t *conf, apr_time_t now, int *papplied, const eh_log_t *log,
-                        eh_err_t *err, apr_pool_t *ptemp);
+apr_status_t eh_migrate(const eh_dbpool_conf_t *conf, apr_time_t now, int *papplied, const eh_log_t *log, eh_err_t *err,
+                        apr_pool_t *ptemp);
 
 /** DB_SCHEMA unless the database has exactly this build's schema. Reads only. */
 apr_status_t eh_migrate_check(eh_db_t *db, eh_err_t *err, apr_pool_t *ptemp);

@@ -36,7 +36,6 @@ apr_status_t eh_lease_take_now(int *ptaken, eh_db_t *db, const char *name, const
                                apr_interval_time_t ttl, eh_err_t *err, apr_pool_t *ptemp);
 apr_status_t eh_lease_renew_now(int *pheld, eh_db_t *db, const char *name, const char *holder, apr_time_t now,
                                 apr_interval_time_t ttl, eh_err_t *err, apr_pool_t *ptemp);
-apr_status_t eh_lease_release_now(eh_db_t *db, const char *name, const char *holder, eh_err_t *err,
-                                  apr_pool_t *ptemp);
+apr_status_t eh_lease_release_now(eh_db_t *db, const char *name, const char *holder, eh_err_t *err, apr_pool_t *ptemp);
 
 #endif

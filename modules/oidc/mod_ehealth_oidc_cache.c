@@ -69,13 +69,12 @@ static eho_found_e load(hot_entry_t **pentry, request_rec *r, const oidc_provide
         eh_err_set(err, EH_E_INTERNAL, APR_ENOMEM, NULL);
         return EHO_UNKNOWN;
     }
+    lend(r, e); /* on failure too: what err says lives in the entry's pool */
     rv = oidc_session_load(&session, eho.base->ctx(r), prov, ticket, eho.base->tenants(r->server), err, e->pool);
     if (rv != APR_SUCCESS) {
-        hot_entry_release(e);
         return err->code == EH_E_SESSION_EXPIRED ? EHO_ENDED : EHO_UNKNOWN;
     }
     fill(e, digest, prov, session, slot);
-    lend(r, e);
     if (joined == HOT_JOINED) {
         /* Ended while we were reading, and read before that: the mark tells. */
         if (!hot_slots_live(eho.slots, slot) &&

@@ -1,6 +1,6 @@
 # t/unit: libcheck programs, one an area, and jose_tool for the tests that hold our JOSE against others.
 # A program of its own: <name>_SOURCES, <name>_CFLAGS = $(EH_TEST_CFLAGS), <name>_LDADD = $(EH_TEST_LIBS), in TESTS.
-AM_TESTS_ENVIRONMENT = EH_TESTDATA='$(abs_top_srcdir)/t/data'; EH_BUILDDIR='$(abs_top_builddir)'; export EH_TESTDATA EH_BUILDDIR;
+AM_TESTS_ENVIRONMENT = EH_TESTDATA='$(abs_top_srcdir)/t/data'; EH_BUILDDIR='$(abs_top_builddir)'; EH_SRCDIR='$(abs_top_srcdir)'; export EH_TESTDATA EH_BUILDDIR EH_SRCDIR;
 EH_TEST_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 EH_CORE_LIBS = libehcore.la $(JANSSON_LIBS) $(OPENSSL_LIBS) $(APR_LIBS)
 EH_TEST_LIBS = $(EH_CORE_LIBS) $(CHECK_LIBS)
@@ -101,6 +101,7 @@ endif
 t_unit_test_hot_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 t_unit_test_hot_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_test_hot_LDADD = libehhot.la libehcore.la $(APR_LIBS) $(CHECK_LIBS) -lpthread
+
 if HAVE_CHECK
 check_PROGRAMS += t/unit/test_keys
 TESTS += t/unit/test_keys
@@ -108,3 +109,18 @@ endif
 t_unit_test_keys_SOURCES = t/unit/test_keys.c $(EH_IO_PROVIDERS)
 t_unit_test_keys_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 t_unit_test_keys_LDADD = libehio.la libehcore.la $(CHECK_LIBS) $(JANSSON_LIBS) $(OPENSSL_LIBS) $(APR_LIBS)
+
+# Database: one body, two databases.
+if HAVE_CHECK
+check_PROGRAMS += t/unit/test_db_sqlite t/unit/test_db_pgsql
+TESTS += t/unit/test_db_sqlite t/unit/test_db_pgsql
+endif
+t_unit_test_db_sqlite_SOURCES = t/unit/test_db_sqlite.c t/unit/db_contract.h
+t_unit_test_db_sqlite_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)
+t_unit_test_db_sqlite_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(SQLITE_CFLAGS)
+t_unit_test_db_sqlite_LDADD = libehio.la libehcore.la $(CHECK_LIBS) $(SQLITE_LIBS) $(APR_LIBS)
+t_unit_test_db_pgsql_SOURCES = t/unit/test_db_pgsql.c t/unit/db_contract.h
+t_unit_test_db_pgsql_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)
+t_unit_test_db_pgsql_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(PQ_CFLAGS)
+t_unit_test_db_pgsql_LDADD = libehio.la libehcore.la $(CHECK_LIBS) $(PQ_LIBS) $(APR_LIBS)
+EXTRA_DIST += t/unit/db_contract.c t/unit/pg.sh

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "db_mutex.h"
+
+#include <apr_strings.h>
+#include <apr_time.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAGIC "EHWMTX1"
+
+typedef struct shared_t {
+    char magic[8];
+    uint32_t size; /* of this struct: programs of another ABI stay out */
+    char boot[64]; /* id of the boot that the mutex was made in */
+    pthread_mutex_t mutex;
+} shared_t;
+
+struct eh_wmutex_t {
+    shared_t *shared;
+    pthread_mutex_t gate;
+};
+
+static apr_status_t refuse(eh_err_t *err, apr_pool_t *p, int os_error, const char *path, const char *what)
+{
+    return eh_err_setf(err, p, EH_E_STATE_FILE, APR_FROM_OS_ERROR(os_error), NULL, "%s: %s", path, what);
+}
+
+static void boot_id(char *buf, size_t size)
+{
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, buf, size - 1) : -1;
+
+    if (fd >= 0) close(fd);
+    buf[n > 0 ? n : 0] = '\0';
+}
+
+static int mutex_init(pthread_mutex_t *m)
+{
+    pthread_mutexattr_t attr;
+    int rc;
+
+    pthread_mutexattr_init(&attr);
+    rc = pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+    if (!rc) rc = pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+    if (!rc) rc = pthread_mutex_init(m, &attr);
+    pthread_mutexattr_destroy(&attr);
+    return rc;
+}
+
+/* Under flock: makes the mutex when the file is new or from an earlier boot. */
+static int prepare(shared_t *s)
+{
+    char boot[sizeof(s->boot)];
+    int rc = 0;
+
+    boot_id(boot, sizeof(boot));
+    if (memcmp(s->magic, MAGIC, sizeof(MAGIC)) || s->size != sizeof(*s) || strncmp(s->boot, boot, sizeof(s->boot))) {
+        memset(s, 0, sizeof(*s));
+        rc = mutex_init(&s->mutex);
+        if (rc) return rc;
+        memcpy(s->boot, boot, sizeof(boot));
+        s->size = sizeof(*s);
+        memcpy(s->magic, MAGIC, sizeof(MAGIC));
+    }
+    return rc;
+}
+
+static apr_status_t unmap(void *data)
+{
+    eh_wmutex_t *m = data;
+
+    munmap(m->shared, sizeof(*m->shared));
+    pthread_mutex_destroy(&m->gate);
+    return APR_SUCCESS;
+}
+
+apr_status_t eh_wmutex_open(eh_wmutex_t **pm, const char *path, eh_err_t *err, apr_pool_t *p)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    void *map = MAP_FAILED;
+    struct stat st;
+    eh_wmutex_t *m;
+    int rc = 0;
+
+    if (fd < 0) return refuse(err, p, errno, path, "cannot open the write mutex");
+    while (flock(fd, LOCK_EX) && errno == EINTR)
+        continue;
+    if (fstat(fd, &st)) rc = errno;
+    if (!rc && !S_ISREG(st.st_mode)) rc = EINVAL;
+    if (!rc && st.st_size < (off_t)sizeof(shared_t) && ftruncate(fd, sizeof(shared_t))) rc = errno;
+    if (!rc) {
+        map = mmap(NULL, sizeof(shared_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        rc = map == MAP_FAILED ? errno : prepare(map);
+    }
+    flock(fd, LOCK_UN); /* close alone would not: the mapping keeps the open file */
+    close(fd);
+    if (rc) {
+        if (map != MAP_FAILED) munmap(map, sizeof(shared_t));
+        return refuse(err, p, rc, path, "cannot use the write mutex");
+    }
+    m = apr_pcalloc(p, sizeof(*m));
+    m->shared = map;
+    pthread_mutex_init(&m->gate, NULL);
+    apr_pool_cleanup_register(p, m, unmap, apr_pool_cleanup_null);
+    *pm = m;
+    return APR_SUCCESS;
+}
+
+static int lock_until(pthread_mutex_t *m, apr_int64_t deadline)
+{
+    struct timespec ts = {deadline / APR_USEC_PER_SEC, (deadline % APR_USEC_PER_SEC) * 1000};
+
+    return pthread_mutex_clocklock(m, CLOCK_MONOTONIC, &ts);
+}
+
+static apr_status_t lock_status(int rc)
+{
+    if (rc == 0) return APR_SUCCESS;
+    return rc == ETIMEDOUT ? APR_TIMEUP : APR_EGENERAL;
+}
+
+apr_status_t eh_wmutex_enter(eh_wmutex_t *m, apr_int64_t deadline)
+{
+    return lock_status(lock_until(&m->gate, deadline));
+}
+
+void eh_wmutex_leave(eh_wmutex_t *m) { pthread_mutex_unlock(&m->gate); }
+
+apr_status_t eh_wmutex_lock(eh_wmutex_t *m, apr_int64_t deadline)
+{
+    int rc = lock_until(&m->shared->mutex, deadline);
+
+    /* The holder died. What it had begun, SQLite takes back by itself; the mutex guards no other state. */
+    if (rc == EOWNERDEAD) rc = pthread_mutex_consistent(&m->shared->mutex);
+    return lock_status(rc);
+}
+
+void eh_wmutex_unlock(eh_wmutex_t *m) { pthread_mutex_unlock(&m->shared->mutex); }
