@@ -48,6 +48,7 @@
 #include <jansson.h>
 
 #include "ehealth/ctx.h"
+#include "ehealth/db_pool.h"
 #include "ehealth/provider.h"
 
 enum { EH_EXIT_OK = 0, EH_EXIT_FAIL = 1, EH_EXIT_USAGE = 2, EH_EXIT_CONF = 3 };
@@ -89,6 +90,9 @@ apr_status_t eh_ctl_keys(eh_keyring_t **pring, eh_ctl_t *ctl, eh_err_t *err);
 
 /** A database pool of the dump's database, opened once; drops privileges first (after loading the keys, if it can). */
 apr_status_t eh_ctl_db(eh_db_t **pdb, eh_ctl_t *ctl, eh_err_t *err);
+
+/** The dump's database as eh_migrate wants it (run_as is left unset: drop first). Does not drop privileges. */
+apr_status_t eh_ctl_db_conf(eh_dbpool_conf_t *out, eh_ctl_t *ctl, eh_err_t *err);
 
 /** Ports for functions that want an eh_ctx_t: clock, random, log, db (NULL unless opened), keys (ditto). */
 void eh_ctl_ctx(eh_ctl_t *ctl, eh_ctx_t *out);

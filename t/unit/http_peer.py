@@ -101,10 +101,10 @@ class Peer:
 
     # --- answers; each returns False when the connection is to be closed ---
 
-    def op(self, conn, scheme, port, rest):
+    def op(self, conn, scheme, at, rest):
         """A provider's documents: /op/VARIANT/.well-known/openid-configuration and /op/VARIANT/jwks."""
         variant, doc = rest.split("/", 1)
-        base = f"{scheme}://localhost:{port}/op/{variant}"
+        base = f"{scheme}://{at}/op/{variant}"
         offset = 600 if variant == "skew" else 0
         if doc == "jwks":
             keys = [] if variant == "nokeys" else [self.jwk]
@@ -129,16 +129,20 @@ class Peer:
             meta["issuer"] = "https://evil.example"
         if variant == "plain":
             meta["token_endpoint"] = "http://op.example/token"
+        if variant == "ps256":
+            meta["id_token_signing_alg_values_supported"] = ["PS256"]
+        if variant == "bare":
+            del meta["token_endpoint"]
         simple(conn, "200 OK", json.dumps(meta), ctype="application/json", offset=offset)
         return True
 
-    def answer(self, conn, f, scheme, port, method, path, headers):
+    def answer(self, conn, f, scheme, method, path, headers):
         body = f.read(int(headers.get("content-length", 0)))
         name = path.split("?")[0]
         with LOCK:
             HITS[name] = HITS.get(name, 0) + 1
         if name.startswith("/op/"):
-            return self.op(conn, scheme, port, name[4:])
+            return self.op(conn, scheme, headers["host"], name[4:])
         if name == "/ok":
             simple(conn, "200 OK", "hello", "X-One: 1", "x-one: 2", ctype='Application/JSON; charset="utf-8"')
         elif name == "/echo":
@@ -235,12 +239,12 @@ class Peer:
             except OSError:
                 pass
 
-    def http(self, scheme, name):
+    def http(self, scheme):
         def serve(conn):
             f = conn.makefile("rb")
             while True:
                 head = read_head(f)
-                if not head or not self.answer(conn, f, scheme, self.ports[name], *head):
+                if not head or not self.answer(conn, f, scheme, *head):
                     conn.close()
                     f.close()
                     return
@@ -251,7 +255,7 @@ class Peer:
         ctx.load_cert_chain(self.path(cert + ".pem"), self.path(cert + ".key"))
         if tweak:
             tweak(ctx)
-        inner = self.http("https", name)
+        inner = self.http("https")
 
         def serve(conn):
             conn.settimeout(10)
@@ -310,7 +314,7 @@ class Peer:
             ctx.verify_mode = ssl.CERT_REQUIRED
             ctx.load_verify_locations(self.path("ca.pem"))
 
-        self.listen("http", self.http("http", "http"))
+        self.listen("http", self.http("http"))
         self.tls("tls", "server")
         self.tls("tls12", "server", only_12)
         self.tls("badname", "badname")
