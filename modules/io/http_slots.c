@@ -32,9 +32,10 @@ static eh_slot_t *best_slot(eh_httppool_t *pool, const char *key, const char *id
 
     for (i = 0; i < pool->conf.max_handles; i++) {
         eh_slot_t *s = &pool->slots[i];
-        int same = s->easy && !strcmp(s->ident, ident), rank;
+        int same, rank;
 
-        if (s->busy) continue;
+        if (s->busy) continue; /* its other members belong to another thread */
+        same = s->easy && !strcmp(s->ident, ident);
         rank = same && !strcmp(s->host, key) ? 3 : !s->easy ? 2 : same ? 1 : 0;
         if (rank > best_rank || (rank == best_rank && s->used < best->used)) {
             best = s;

@@ -91,12 +91,17 @@ static const char *url(const char *listener, const char *path)
 
 /* --- fixtures --- */
 
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static void keep_log(void *baton, eh_log_e level, apr_status_t rv, const char *tag, const char *message)
 {
-    apr_size_t used = strlen(logged);
+    apr_size_t used;
 
+    pthread_mutex_lock(&log_lock);
+    used = strlen(logged);
     if (level <= EH_LOG_WARNING) warnings++;
     snprintf(logged + used, sizeof(logged) - used, "%s %s\n", tag, message);
+    pthread_mutex_unlock(&log_lock);
 }
 
 static const eh_log_t test_log = {EH_LOG_DEBUG, keep_log, NULL};
