@@ -1,11 +1,28 @@
 # t/unit, the log-in. The presets register through a linker section: these programs take the objects themselves, not an
 # archive, which would drop them.
+OIDC_TEST_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+OIDC_TEST_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 OIDC_TEST_LDADD = $(libehoidc_la_OBJECTS) libehcore.la $(CHECK_LIBS) $(JANSSON_LIBS) $(OPENSSL_LIBS) $(APR_LIBS)
+EXTRA_DIST += t/unit/oidc_test.h
 
+OIDC_TESTS = \
+	t/unit/test_idp \
+	t/unit/test_oidc_state \
+	t/unit/test_oidc_token \
+	t/unit/test_oidc_callback
 if HAVE_CHECK
-check_PROGRAMS += t/unit/test_idp
-TESTS += t/unit/test_idp
+check_PROGRAMS += $(OIDC_TESTS)
+TESTS += $(OIDC_TESTS)
 endif
-t_unit_test_idp_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
-t_unit_test_idp_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_test_idp_CPPFLAGS = $(OIDC_TEST_CPPFLAGS)
+t_unit_test_idp_CFLAGS = $(OIDC_TEST_CFLAGS)
 t_unit_test_idp_LDADD = $(OIDC_TEST_LDADD)
+t_unit_test_oidc_state_CPPFLAGS = $(OIDC_TEST_CPPFLAGS)
+t_unit_test_oidc_state_CFLAGS = $(OIDC_TEST_CFLAGS)
+t_unit_test_oidc_state_LDADD = $(OIDC_TEST_LDADD)
+t_unit_test_oidc_token_CPPFLAGS = $(OIDC_TEST_CPPFLAGS)
+t_unit_test_oidc_token_CFLAGS = $(OIDC_TEST_CFLAGS)
+t_unit_test_oidc_token_LDADD = $(OIDC_TEST_LDADD)
+t_unit_test_oidc_callback_CPPFLAGS = $(OIDC_TEST_CPPFLAGS)
+t_unit_test_oidc_callback_CFLAGS = $(OIDC_TEST_CFLAGS)
+t_unit_test_oidc_callback_LDADD = $(OIDC_TEST_LDADD)
