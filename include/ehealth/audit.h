@@ -51,7 +51,7 @@ apr_status_t eh_audit_insert(eh_tx_t *tx, const eh_audit_rec_t *rec, eh_err_t *e
 apr_status_t eh_audit_seal(eh_db_t *db, const eh_keyring_t *ring, int max, int *psealed, eh_err_t *err, apr_pool_t *p);
 
 /**
- * Result of a verification: sealed rows read, rows that wait for a seal, and the place in the chain (column chain_seq) of
+ * Result of a verification: sound sealed rows up to the first fault, rows that wait for a seal, and the place in the chain (column chain_seq) of
  * the first bad or missing row, 0 = none, with the reason:
  * "edited" a row, or its seal, is not what was sealed · "missing" a row within the chain is gone · "order" a sealed row
  * stands at another place · "key" the key of this row is not in the ring, or not the one it was sealed with · "tail" the

@@ -3,6 +3,7 @@ noinst_LTLIBRARIES += libehcore.la
 libehcore_la_CFLAGS = $(AM_CFLAGS) -fPIC
 libehcore_la_SOURCES = \
 	modules/core/audit.c \
+	modules/core/audit_chain.c \
 	modules/core/codec.c \
 	modules/core/crypto.c \
 	modules/core/err.c \
