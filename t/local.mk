@@ -1,1 +1,2 @@
 # t
+EXTRA_DIST += t/http/test_ehctl_check.py

@@ -38,10 +38,11 @@
 #define EH_HTTP_KEEP_IDLE 30 /* s a connection may idle before it is reused */
 
 typedef struct eh_httppool_conf_t {
-    const char *proxy; /* "http://[user:password@]host:port"; NULL = direct */
-    const char *const
-        *no_proxy;         /* hosts reached directly: "host" exact, ".domain" suffix, or address; NULL-terminated */
-    const char *ca_bundle; /* PEM file that REPLACES the system's roots; NULL = the system's */
+    const char *proxy;                   /* "http://[user:password@]host:port"; NULL = direct */
+    const char *const *no_proxy;         /* hosts reached directly: "host" exact, ".domain" suffix, address, or subnet
+                                         * ("10.0.0.0/8": compared with addresses only, names are not resolved);
+                                         * NULL-terminated */
+    const char *ca_bundle;               /* PEM file that REPLACES the system's roots; NULL = the system's */
     apr_interval_time_t connect_timeout; /* 0 = 3 s */
     apr_interval_time_t total_timeout;   /* 0 = 10 s; a request may ask for less or more, at most 60 s */
     apr_interval_time_t max_wait;        /* for a handle; 0 = 500 ms */

@@ -76,18 +76,41 @@ static int is_loopback(const char *host)
     return inet_pton(AF_INET6, bare, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
+/* "10.0.0.0/8" or "fd00::/8" against an address; a name is not resolved for it. */
+static int in_subnet(const char *subnet, const char *host)
+{
+    const char *slash = strchr(subnet, '/');
+    unsigned char net[16], addr[16], mask;
+    char text[64];
+    int bits, family, bytes;
+
+    if (!slash || slash - subnet >= (long)sizeof(text)) return 0;
+    apr_cpystrn(text, subnet, (apr_size_t)(slash - subnet) + 1);
+    family = strchr(text, ':') ? AF_INET6 : AF_INET;
+    bits = atoi(slash + 1);
+    if (bits < 0 || bits > (family == AF_INET ? 32 : 128)) return 0;
+    if (inet_pton(family, text, net) != 1 || inet_pton(family, host, addr) != 1) return 0;
+    bytes = bits / 8;
+    mask = (unsigned char)(0xff00 >> (bits % 8));
+    return !memcmp(net, addr, (size_t)bytes) && (bits % 8 == 0 || !((net[bytes] ^ addr[bytes]) & mask));
+}
+
 static int goes_direct(const eh_httppool_conf_t *conf, const char *host)
 {
     const char *const *e;
-    apr_size_t hl = strlen(host);
+    char bare[256];
+    apr_size_t hl;
 
     if (!conf->proxy) return 1;
+    apr_cpystrn(bare, *host == '[' ? host + 1 : host, sizeof(bare));
+    hl = strlen(bare);
+    if (*host == '[' && hl) bare[--hl] = '\0';
     for (e = conf->no_proxy; e && *e; e++) {
         apr_size_t el = strlen(*e);
 
-        if (!strcasecmp(*e, host)) return 1;
-        if (**e == '.' && hl > el && !strcasecmp(host + hl - el, *e)) return 1;
-        if (*host == '[' && hl == el + 2 && !strncasecmp(host + 1, *e, el)) return 1;
+        if (!strcasecmp(*e, bare) || !strcasecmp(*e, host)) return 1;
+        if (**e == '.' && hl > el && !strcasecmp(bare + hl - el, *e)) return 1;
+        if (in_subnet(*e, bare)) return 1;
     }
     return 0;
 }

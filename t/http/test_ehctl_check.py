@@ -26,7 +26,7 @@ GROUP = "www-data" if AS_ROOT else grp.getgrgid(os.getegid()).gr_name
 
 
 def ehctl_program():
-    return str(proc.build_dir() / "modules" / "tools" / "ehctl")
+    return str(proc.build_dir() / "ehctl")
 
 
 @pytest.fixture(scope="module")

@@ -650,6 +650,32 @@ START_TEST(the_proxy_is_used_where_it_should)
 }
 END_TEST
 
+/* A direct try at these addresses is answered by nobody; by the proxy, it would be a refusal with status 403. */
+START_TEST(subnets_are_exceptions_for_addresses)
+{
+    const char *nets[] = {"192.0.2.0/25", "2001:db8::/33", "192.0.2.240", "2001:db8:ffff::1", NULL};
+    const struct {
+        const char *url;
+        int direct;
+    } t[] = {{"https://192.0.2.127/", 1},        {"https://192.0.2.128/", 0},        {"https://192.0.2.240/", 1},
+             {"https://[2001:db8:7fff::1]/", 1}, {"https://[2001:db8:8000::1]/", 0}, {"https://[2001:db8:ffff::1]/", 1},
+             {"https://198.51.100.1/", 0},       {"https://192.0.2.1.example/", 0}};
+    eh_httppool_conf_t c = conf();
+    size_t i;
+
+    c.connect_timeout = apr_time_from_msec(50);
+    c.no_proxy = nets;
+    c.proxy = apr_psprintf(p, "http://ward%%207:p%%40ss%%3Aword@localhost:%d", port("proxy"));
+    for (i = 0; i < sizeof(t) / sizeof(*t); i++) {
+        int refused;
+
+        ck_assert_int_ne(ask(pool_of(c), (eh_http_req_t){.url = t[i].url}), APR_SUCCESS);
+        refused = err.detail && strstr(err.detail, "status 403");
+        ck_assert_msg(refused == !t[i].direct, "%s: %s", t[i].url, err.detail);
+    }
+}
+END_TEST
+
 START_TEST(what_a_proxy_refuses)
 {
     eh_httppool_conf_t c = conf();
@@ -946,6 +972,7 @@ static Suite *suite(void)
     tcase_add_test(tc, one_handle_serves_two_certificates);
     tcase_add_test(tc, client_certificates_that_cannot_be_used);
     tcase_add_test(tc, the_proxy_is_used_where_it_should);
+    tcase_add_test(tc, subnets_are_exceptions_for_addresses);
     tcase_add_test(tc, what_a_proxy_refuses);
     tcase_add_test(tc, five_failures_open_the_breaker);
     tcase_add_test(tc, transport_errors_open_it_too_and_client_errors_do_not);
