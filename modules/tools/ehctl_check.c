@@ -94,8 +94,8 @@ static void check_keys(check_t *c)
                          &err);
         return;
     }
-    check_report(c, CHECK_OK, "key-file", NULL, "key file %s: %d keys, %u is current", file,
-                 eh_keyring_ids(ring, ids, EH_KEYRING_MAX), eh_keyring_current(ring));
+    check_report(c, CHECK_OK, "key-file", NULL, "key file %s: current key %u, %d in all", file,
+                 eh_keyring_current(ring), eh_keyring_ids(ring, ids, EH_KEYRING_MAX));
 }
 
 static void check_state_dir(check_t *c)
@@ -156,16 +156,19 @@ static void check_database(check_t *c)
 
 /* --- all hosts --- */
 
-static const char *host_name(const json_t *host)
+/* A main server without a port of its own is told as "name:0". */
+static const char *host_name(const check_t *c, const json_t *host)
 {
     const char *name = eh_json_str(host, "name");
+    apr_size_t len = name ? strlen(name) : 0;
 
-    return name ? name : "(unnamed host)";
+    if (!len) return "(unnamed host)";
+    return len > 2 && !strcmp(name + len - 2, ":0") ? apr_pstrmemdup(c->p, name, len - 2) : name;
 }
 
 static int wanted(const check_t *c, const json_t *host)
 {
-    const char *name = host_name(host);
+    const char *name = host_name(c, host);
     apr_size_t len = strcspn(name, ":");
 
     return !c->only || !strcasecmp(name, c->only) || (strlen(c->only) == len && !strncasecmp(name, c->only, len)) ||
@@ -183,7 +186,7 @@ static void each_provider(check_t *c, const json_t *host, each_fn *fn, void *bat
         const json_t *provider = json_array_get(providers, i);
         const char *name = eh_json_str(provider, "name");
 
-        c->scope = check_text(c, "%s %s", host_name(host), name ? name : "?");
+        c->scope = check_text(c, "%s %s", host_name(c, host), name ? name : "?");
         fn(c, host, provider, baton);
     }
     c->scope = "";
@@ -217,7 +220,7 @@ static int check_hosts(check_t *c, int before_drop)
             each_provider(c, host, files_of_root, NULL);
             continue;
         }
-        c->scope = host_name(host);
+        c->scope = host_name(c, host);
         check_public_url(c, host);
         if (json_array_size(json_object_get(host, "providers")) == 0) {
             check_report(c, CHECK_WARN, "providers", "write an <EHealthProvider> when people shall log in here",

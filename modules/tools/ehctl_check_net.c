@@ -318,11 +318,11 @@ static void check_jwks(net_t *n)
     for (i = 0; i < eh_jwks_count(set); i++)
         usable += (eh_jwk_algs(eh_jwks_at(set, i)) & wanted) != 0;
     if (usable) {
-        check_report(n->c, CHECK_OK, "jwks", NULL, "%d of the provider's %d keys can verify its tokens", usable,
+        check_report(n->c, CHECK_OK, "jwks", NULL, "%d of %d keys of the provider can verify its tokens", usable,
                      eh_jwks_count(set));
     } else {
         check_report(n->c, CHECK_FAIL, "jwks", "write EHealthIDTokenAlg for the kind of key that the provider has",
-                     "none of the provider's %d keys fits the algorithms of EHealthIDTokenAlg", eh_jwks_count(set));
+                     "no key of the provider (it has %d) fits the algorithms of EHealthIDTokenAlg", eh_jwks_count(set));
     }
 }
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from ehhttpd import proc
+from ehhttpd.httpd import layout
 from ehhttpd.keyfile import write_keys
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -405,7 +406,7 @@ def test_clock_skew(site):
 @pytest.mark.parametrize("variant,id_,level,what", [
     ("notjson", "metadata", "fail", "text/html"),
     ("nokeys", "jwks", "fail", "EH1200"),
-    ("wrongkeys", "jwks", "fail", "none of the provider's 1 keys"),
+    ("wrongkeys", "jwks", "fail", "no key of the provider (it has 1)"),
     ("plain", "endpoints", "fail", "http://op.example/token"),
     ("ps256", "algorithms", "fail", "EHealthIDTokenAlg"),
     ("bare", "endpoints", "fail", "token_endpoint"),
@@ -453,6 +454,32 @@ def test_proxy(site):
 
 
 # --- the frame ---
+
+def test_the_dump_of_a_real_server(site, httpd):
+    """What the modules tell is what ehctl reads: no invented dump here."""
+    server = httpd(f"""
+EHealthCABundle {site.peer["dir"]}/ca.pem
+EHealthOutboundTimeout 2 4
+<EHealthProvider psc>
+    EHealthPreset oidc
+    EHealthIssuer {site.psc["issuer"]}
+    EHealthClientID portal
+    EHealthClientSecret file:{site.secret}
+</EHealthProvider>
+""")
+    done = subprocess.run([ehctl_program(), "check", "--json", "--httpd", layout()[0], "-f", str(server.conf_file)],
+                          capture_output=True, text=True, timeout=60, env=server._environment())
+    assert done.returncode == 0, done.stdout + done.stderr
+    findings = json.loads(done.stdout)["findings"]
+    assert [f["id"] for f in findings if f["level"] != "ok"] == ["public-url"]  # http to loopback: good for a demo only
+    assert {"key-file", "secret", "database", "metadata", "issuer", "jwks", "clock", "redirect_uri"} <= \
+        {f["id"] for f in findings}
+    redirect = [f["what"] for f in findings if f["id"] == "redirect_uri"]
+    assert redirect == [f"redirect URI to register with the provider: {server.url}/.ehealth/callback/psc"]
+    folder = Path(server.state)
+    owners = {p.stat().st_uid for p in folder.iterdir()}
+    assert owners == {pwd.getpwnam(USER).pw_uid}
+
 
 def test_the_server_refuses_its_configuration():
     done = Site.run_httpd("sh -c 'echo AH00526: Syntax error on line 3 >&2; exit 1'", "check")
