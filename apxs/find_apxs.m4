@@ -25,7 +25,8 @@ AC_DEFUN([EH_FIND_APXS], [
   moduledir=$httpd_moduledir
   AC_SUBST([moduledir])
   dnl Debian's layout: mods-available and conf-available beside apache2.conf.
-  httpd_confdir=`$APXS -q SYSCONFDIR`
+  AC_ARG_WITH([confdir], [AS_HELP_STRING([--with-confdir=DIR], [httpd's configuration folder @<:@apxs' SYSCONFDIR@:>@])],
+              [httpd_confdir=$withval], [httpd_confdir=`$APXS -q SYSCONFDIR`])
   AC_SUBST([httpd_confdir])
   AM_CONDITIONAL([DEBIAN_LAYOUT], [test -d "$httpd_confdir/mods-available"])
 ])

@@ -4,4 +4,4 @@
 EH_GUARDS = apxs/check-layering apxs/check-errors
 TESTS += $(EH_GUARDS)
 EXTRA_DIST += $(EH_GUARDS) apxs/check-directives apxs/check-tests apxs/check-providers apxs/guardlib.py \
-	apxs/test-guards.sh apxs/build-apr-debug.sh apxs/apr_pool_probe.c
+	apxs/test-guards.sh apxs/build.sh apxs/build-apr-debug.sh apxs/apr_pool_probe.c
