@@ -5,6 +5,7 @@
 
 #define HOT_WORDS (HOT_DIGEST_LEN / 8)
 #define HOT_MIN_SETS 16
+#define HOT_GROUP 64 /* slots to one bit of the map: about a page of memory */
 #define HOT_CLAIM_TRIES 16
 
 /* generation: 0 = never used; otherwise a count in the upper bits and these two */
@@ -33,10 +34,38 @@ typedef struct head_t {
 } head_t;
 _Static_assert(sizeof(head_t) == 64, "slots stay aligned to cache lines");
 
+/* Behind the head: the slots, then a map with one bit for each group that was ever claimed in. Who walks the table skips
+ * the rest, so that a table made for many sessions costs memory only for those that came. */
 struct hot_slots_t {
     head_t head;
     slot_t slots[];
 };
+
+static uint32_t groups_of(uint32_t sets) { return (sets * HOT_WAYS + HOT_GROUP - 1) / HOT_GROUP; }
+
+static _Atomic uint64_t *map_of(const hot_slots_t *t)
+{
+    return (_Atomic uint64_t *)(uintptr_t)&t->slots[t->head.sets * HOT_WAYS];
+}
+
+/* The next slot at or after i in a group that was claimed in; the number of slots when there is none. */
+static uint32_t next_slot(const hot_slots_t *t, uint32_t i)
+{
+    uint32_t end = t->head.sets * HOT_WAYS;
+
+    while (i < end) {
+        uint32_t group = i / HOT_GROUP;
+        uint64_t bits = atomic_load_explicit(&map_of(t)[group / 64], memory_order_acquire) >> (group % 64);
+
+        if (bits & 1) return i;
+        if (bits == 0) {
+            i = (group / 64 + 1) * 64 * HOT_GROUP;
+        } else {
+            i = (group + (uint32_t)__builtin_ctzll(bits)) * HOT_GROUP;
+        }
+    }
+    return end;
+}
 
 static uint32_t sets_for(int sessions)
 {
@@ -51,7 +80,10 @@ static uint32_t sets_for(int sessions)
 
 apr_size_t hot_slots_size(int sessions)
 {
-    return sizeof(head_t) + (apr_size_t)sets_for(sessions) * HOT_WAYS * sizeof(slot_t);
+    uint32_t sets = sets_for(sessions);
+
+    return sizeof(head_t) + (apr_size_t)sets * HOT_WAYS * sizeof(slot_t) +
+           (groups_of(sets) + 63) / 64 * sizeof(uint64_t);
 }
 
 hot_slots_t *hot_slots_at(void *mem, int sessions)
@@ -101,6 +133,10 @@ static uint64_t claim(hot_slots_t *t, slot_t *s, uint64_t g, const uint64_t w[HO
         return 0;
     }
     atomic_thread_fence(memory_order_release);
+    if (g == 0) {
+        uint32_t group = (uint32_t)(s - t->slots) / HOT_GROUP;
+        atomic_fetch_or_explicit(&map_of(t)[group / 64], UINT64_C(1) << (group % 64), memory_order_release);
+    }
     for (int i = 0; i < HOT_WORDS; i++)
         atomic_store_explicit(&s->digest[i], w[i], memory_order_relaxed);
     atomic_store_explicit(&s->seen, now, memory_order_relaxed);
@@ -204,7 +240,7 @@ int hot_slots_dirty(const hot_slots_t *t, uint32_t *cursor, hot_dirty_t *out, in
     uint32_t end = t->head.sets * HOT_WAYS;
     int n = 0;
 
-    for (; *cursor < end && n < max; ++*cursor) {
+    for (*cursor = next_slot(t, *cursor); *cursor < end && n < max; *cursor = next_slot(t, *cursor + 1)) {
         const slot_t *s = &t->slots[*cursor];
         uint64_t g = atomic_load_explicit(&s->generation, memory_order_acquire), w[HOT_WORDS];
         int64_t seen;
@@ -237,7 +273,7 @@ int hot_slots_used(const hot_slots_t *t)
     uint32_t end = t->head.sets * HOT_WAYS;
     int n = 0;
 
-    for (uint32_t i = 0; i < end; i++) {
+    for (uint32_t i = next_slot(t, 0); i < end; i = next_slot(t, i + 1)) {
         uint64_t g = atomic_load_explicit(&t->slots[i].generation, memory_order_relaxed);
         n += g != 0 && !(g & (GEN_BUSY | GEN_REVOKED));
     }

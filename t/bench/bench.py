@@ -245,7 +245,9 @@ class Server:
         (self.dir / "httpd.conf").write_text(BASE.format(**fill) + conf.format(**fill))
         command = [HTTPD, "-f", str(self.dir / "httpd.conf")]
         if single:
-            self.out = self.dir / "callgrind.out"
+            callgrind.touch()  # valgrind writes it at the end, when httpd has become its run user
+            if os.geteuid() == 0:
+                shutil.chown(callgrind, world.user, world.user)
             command = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={callgrind}", *command, "-X"]
         else:
             command.append("-DFOREGROUND")

@@ -218,6 +218,34 @@ START_TEST(slots_storm)
 }
 END_TEST
 
+/* Walks find what stands anywhere in a large table, and touch no page in which nothing ever stood. */
+START_TEST(slots_walk_is_complete_and_cheap)
+{
+    hot_slots_t *t = table(65536);
+    unsigned char d[HOT_DIGEST_LEN];
+    hot_dirty_t dirty[8];
+    unsigned char pages[4096];
+    uint32_t cursor = 0;
+    int n = 0, got, resident = 0;
+    hot_ref_t ref;
+
+    for (int i = 0; i < 5; i++) {
+        static const uint64_t sets[] = {0, 7, 8, 9001, 16383};
+        digest_of(d, sets[i], 1 + (uint64_t)i);
+        ck_assert_int_eq(hot_slots_join(t, d, 10 * SEC, &ref), HOT_JOINED);
+        hot_slots_touch(t, ref, 20 * SEC);
+    }
+    while ((got = hot_slots_dirty(t, &cursor, dirty, 2)) > 0)
+        n += got;
+    ck_assert_int_eq(n, 5);
+    ck_assert_int_eq(hot_slots_used(t), 5);
+    ck_assert_int_eq(mincore(t, hot_slots_size(65536), pages), 0);
+    for (size_t i = 0; i < (hot_slots_size(65536) + 4095) / 4096; i++)
+        resident += pages[i] & 1;
+    ck_assert_int_le(resident, 12);
+}
+END_TEST
+
 START_TEST(slots_poll_state)
 {
     hot_slots_t *t = table(10);
@@ -468,6 +496,7 @@ int main(void)
     tcase_add_test(tc, slots_touch_once_a_second_and_flush);
     tcase_add_test(tc, slots_across_processes);
     tcase_add_test(tc, slots_storm);
+    tcase_add_test(tc, slots_walk_is_complete_and_cheap);
     tcase_add_test(tc, slots_poll_state);
     tcase_add_test(tc, cache_get_put_drop);
     tcase_add_test(tc, cache_evicts_least_recently_used);
