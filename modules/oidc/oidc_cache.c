@@ -163,6 +163,9 @@ static apr_status_t fetch(slot_t *s, const oidc_fetch_t *f, eh_err_t *err, apr_p
         s->failed = 0;
         s->failures = 0;
     } else {
+        /* What is told of the failure may live in the pool that goes with snap. */
+        why.cause = why.cause ? apr_pstrdup(p, why.cause) : NULL;
+        why.detail = why.detail ? apr_pstrdup(p, why.detail) : NULL;
         snap_release(snap);
         s->failed = now;
         s->failures++;

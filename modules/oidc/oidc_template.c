@@ -3,6 +3,7 @@
 
 #include <apr_strings.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ehealth/codec.h"
@@ -180,13 +181,19 @@ static int put_claim(void *baton, const json_t *match)
 {
     render_t *r = baton;
     const json_t *v;
+    char number[32];
     size_t i;
 
     if (r->values >= CLAIM_VALUES_MAX) return 1;
     switch (json_typeof(match)) {
     case JSON_STRING: put_value(r, json_string_value(match)); break;
-    case JSON_INTEGER: put_value(r, apr_psprintf(r->p, "%" JSON_INTEGER_FORMAT, json_integer_value(match))); break;
-    case JSON_REAL: put_value(r, apr_psprintf(r->p, "%.17g", json_real_value(match))); break;
+    case JSON_INTEGER:
+        put_value(r, apr_psprintf(r->p, "%" APR_INT64_T_FMT, (apr_int64_t)json_integer_value(match)));
+        break;
+    case JSON_REAL: /* APR's own formatting writes .5 */
+        snprintf(number, sizeof(number), "%.15g", json_real_value(match));
+        put_value(r, apr_pstrdup(r->p, number));
+        break;
     case JSON_TRUE: put_value(r, "true"); break;
     case JSON_FALSE: put_value(r, "false"); break;
     case JSON_NULL: break;

@@ -9,7 +9,9 @@ OIDC_TESTS = \
 	t/unit/test_idp \
 	t/unit/test_oidc_state \
 	t/unit/test_oidc_token \
-	t/unit/test_oidc_callback
+	t/unit/test_oidc_metadata \
+	t/unit/test_oidc_callback \
+	t/unit/test_oidc_template
 if HAVE_CHECK
 check_PROGRAMS += $(OIDC_TESTS)
 TESTS += $(OIDC_TESTS)
@@ -23,6 +25,12 @@ t_unit_test_oidc_state_LDADD = $(OIDC_TEST_LDADD)
 t_unit_test_oidc_token_CPPFLAGS = $(OIDC_TEST_CPPFLAGS)
 t_unit_test_oidc_token_CFLAGS = $(OIDC_TEST_CFLAGS)
 t_unit_test_oidc_token_LDADD = $(OIDC_TEST_LDADD)
+t_unit_test_oidc_metadata_CPPFLAGS = $(OIDC_TEST_CPPFLAGS)
+t_unit_test_oidc_metadata_CFLAGS = $(OIDC_TEST_CFLAGS)
+t_unit_test_oidc_metadata_LDADD = $(OIDC_TEST_LDADD)
 t_unit_test_oidc_callback_CPPFLAGS = $(OIDC_TEST_CPPFLAGS)
 t_unit_test_oidc_callback_CFLAGS = $(OIDC_TEST_CFLAGS)
 t_unit_test_oidc_callback_LDADD = $(OIDC_TEST_LDADD)
+t_unit_test_oidc_template_CPPFLAGS = $(OIDC_TEST_CPPFLAGS)
+t_unit_test_oidc_template_CFLAGS = $(OIDC_TEST_CFLAGS)
+t_unit_test_oidc_template_LDADD = $(OIDC_TEST_LDADD)
