@@ -28,10 +28,10 @@ def clients(url, secret, **more):
 
 
 class World:
-    """conf: configuration instead of, more: after demo.conf; kw goes to Httpd."""
+    """conf: configuration instead of, more: after demo.conf, edit: a change of it; client: more of the registration."""
 
     def __init__(self, portal_url, alg="RS256", conf=None, more="", folder=None, port=None, detach=False, op=None,
-                 client=None, **kw):
+                 client=None, edit=None, **kw):
         self.secret = secrets.token_urlsafe(32)
         port = port or proc.free_port()
         scheme, host = ("https", "localhost") if kw.get("tls") else ("http", "127.0.0.1")
@@ -39,6 +39,7 @@ class World:
         self.op = op or Op(clients(self.url, self.secret, **(client or {})), alg=alg, detach=detach,
                            folder=folder and Path(folder) / "op")
         text = (HERE / "demo.conf").read_text() if conf is None else conf
+        text = edit(text) if edit else text
         kw.setdefault("modules", ("macro", "negotiation"))
         self.httpd = Httpd(
             text + "\n" + more, port=port, folder=folder and Path(folder) / "httpd", detach=detach,
