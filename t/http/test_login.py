@@ -330,7 +330,7 @@ ID_TOKEN = [  # what the provider is made to say, the code that we must tell
     ("foreign-key-in-header", {"sign": "foreign", "jwk": True}, "EH1201"),
     ("crit", {"header": {"crit": ["x"], "x": 1}}, "EH1201"),
     ("alg-swapped-in-header", {"header": {"alg": "PS256"}}, "EH1201"),
-    ("id-token-missing", {"omit": True}, "EH4115"),
+    ("id-token-missing", {"omit": True}, "EH4102"),
     ("id-token-not-a-jwt", {"raw": "hello"}, "EH1201"),
 ]
 
