@@ -22,11 +22,15 @@ static void lend(request_rec *r, hot_entry_t *e)
     apr_pool_cleanup_register(r->pool, e, give_back, apr_pool_cleanup_null);
 }
 
-static int ticket_form(const char *ticket)
+/* The same digest as oidc_ticket_digest (of the 256 bits, not of their text): revocations arrive under that one. */
+static int digest_of(unsigned char digest[HOT_DIGEST_LEN], const char *ticket, apr_pool_t *p)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    unsigned char *raw;
+    apr_size_t len;
 
-    return strspn(ticket, alphabet) == OIDC_TICKET_LEN && ticket[OIDC_TICKET_LEN] == '\0';
+    if (!ticket || strlen(ticket) != OIDC_TICKET_LEN) return 0;
+    if (eh_b64url_decode(&raw, &len, ticket, OIDC_TICKET_LEN, p) != APR_SUCCESS) return 0;
+    return eh_sha256(digest, raw, len) == APR_SUCCESS;
 }
 
 typedef enum { VERDICT_GOOD, VERDICT_ASK, VERDICT_OVER, VERDICT_ELSEWHERE } verdict_e;
@@ -95,9 +99,7 @@ eho_found_e eho_session_find(hot_entry_t **pentry, request_rec *r, const oidc_pr
     eho_found_e found;
     hot_entry_t *e;
 
-    if (ticket == NULL || !ticket_form(ticket) || eh_sha256(digest, ticket, OIDC_TICKET_LEN) != APR_SUCCESS) {
-        return EHO_NONE;
-    }
+    if (!digest_of(digest, ticket, r->pool)) return EHO_NONE;
     if ((e = hot_cache_get(eho.cache, digest, (uint32_t)apr_time_sec(r->request_time))) != NULL) {
         verdict_e verdict = judge(e, prov, r->server, r->request_time);
 

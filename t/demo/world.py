@@ -58,6 +58,8 @@ class World:
 
     def start(self):
         self.op.start()
+        if self.httpd.database and self.httpd.database[0] == "pgsql":
+            self.httpd.migrate()
         self.httpd.start()
         return self
 

@@ -68,6 +68,8 @@ _MPM = {
     "prefork": "StartServers 4\nMinSpareServers 2\nMaxSpareServers 8\nMaxRequestWorkers 32",
 }
 
+_ONE_CHILD = "StartServers 1\nThreadsPerChild 16\nMaxRequestWorkers 16\nMinSpareThreads 1\nMaxSpareThreads 16"
+
 _BASE_MODULES = ["authn_core", "authz_core", "authz_host", "authz_user", "mime", "dir", "alias", "headers", "env",
                  "setenvif", "proxy", "proxy_http", "rewrite", "socache_shmcb", "reqtimeout"]
 
@@ -130,6 +132,7 @@ class Httpd:
     `defines` are known. `url` is what a browser uses.
 
     tls=True   https://localhost:port with a certificate of `ca`; else http://127.0.0.1:port
+    children   1: a single child (event, worker), so that what it remembers is known
     ehealth    the modules of ours to load, in order; with any of them the state folder, key file and public URL are set
     modules    more of httpd's own modules
     env        more environment; EH_ASAN=1 in this program's own environment turns the sanitizer runtime on
@@ -139,7 +142,7 @@ class Httpd:
 
     def __init__(self, conf="", mpm="event", tls=False, ca=None, ehealth=("ehealth", "ehealth_oidc"), modules=(),
                  defines=None, env=None, folder=None, port=None, log_level="info", build=None, database=None,
-                 detach=False, keys=True):
+                 detach=False, keys=True, children=None):
         self.folder = proc.Folder(prefix="eh-httpd-", path=folder)
         self.own_folder = folder is None
         self.dir = self.folder.path
@@ -148,6 +151,7 @@ class Httpd:
         self.ehealth, self.modules, self.defines = tuple(ehealth), tuple(modules), dict(defines or {})
         self.env, self.log_level, self.build = dict(env or {}), log_level, build or proc.build_dir()
         self.database, self.detach, self.keys, self.extra = database, detach, keys, conf
+        self.mpm_conf = _ONE_CHILD if children == 1 else _MPM[mpm]
         self.user = "www-data" if proc.is_root() else None
         self.process = None
         self._expected, self._allowed, self._log_at = [], [], 0
@@ -196,7 +200,7 @@ class Httpd:
         self.conf_file = self.dir / "conf" / "httpd.conf"
         self.conf_file.write_text(_CONF.format(
             dir=self.dir, port=self.port, url=self.url, src=proc.ROOT, loads=self._loads(), tls=self._tls_text,
-            mpm=f"<IfModule mpm_{self.mpm}_module>\n{_MPM[self.mpm]}\n</IfModule>",
+            mpm=f"<IfModule mpm_{self.mpm}_module>\n{self.mpm_conf}\n</IfModule>",
             user=f"User {self.user}\nGroup {self.user}" if self.user else "",
             defines="\n".join(f"Define {k} {v}" for k, v in self.defines.items()),
             log_level=self.log_level, ehealth=self._base(), conf=self.extra))
@@ -220,6 +224,23 @@ class Httpd:
         if conf is not None:
             self.write_conf()
         return done.returncode, done.stdout
+
+    def migrate(self):
+        """Brings PostgreSQL's schema up, as an administrator does."""
+        exe, _ = layout()
+        env = {k: v for k, v in self._environment().items() if k != "LD_PRELOAD"}
+        return proc.run([Path(self.build) / "ehctl", "--httpd", exe, "-f", self.conf_file, "migrate"], env=env)
+
+    def shift_clock(self, seconds):
+        """Ends the server and starts it again, with the same state, so many seconds later by its own clock."""
+        shim = self.dir / "conf" / "shift.so"
+        if not shim.exists():
+            proc.run(["gcc", "-shared", "-fPIC", "-O1", "-o", shim, Path(__file__).with_name("shift.c"), "-ldl"])
+        self.process.stop(timeout=30)
+        preload = self._environment().get("LD_PRELOAD")
+        self.env = {**self.env, "EH_CLOCK_SHIFT": str(seconds),
+                    "LD_PRELOAD": f"{preload}:{shim}" if preload else str(shim)}
+        self.start()
 
     # -- life -----------------------------------------------------------------------------------------------------------
 
