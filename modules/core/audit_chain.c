@@ -325,7 +325,9 @@ static apr_status_t was_moved(int *pmoved, const verify_t *v, eh_db_t *db, const
             apr_int64_t place;
 
             if (!cells[COL_SEAL] || !parse_seq(&place, cells[COL_CHAIN])) continue;
-            *pmoved = same(seal_of(v->ring, key_id, cells[COL_SEAL], place + 1, bad, w.page), bad[COL_SEAL]);
+            /* Of two neighbours that changed places the one before stands at the place of the one after. */
+            *pmoved = same(seal_of(v->ring, key_id, cells[COL_SEAL], place + 1, bad, w.page), bad[COL_SEAL]) ||
+                      same(seal_of(v->ring, key_id, cells[COL_SEAL], place, bad, w.page), bad[COL_SEAL]);
         }
         w.cursor = apr_pstrdup(p, eh_cell(w.rows, w.rows->nrows - 1, COL_CHAIN));
     }

@@ -124,3 +124,11 @@ t_unit_test_db_pgsql_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)
 t_unit_test_db_pgsql_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(PQ_CFLAGS)
 t_unit_test_db_pgsql_LDADD = libehio.la libehcore.la $(CHECK_LIBS) $(PQ_LIBS) $(APR_LIBS)
 EXTRA_DIST += t/unit/db_contract.c t/unit/pg.sh
+
+if HAVE_CHECK
+check_PROGRAMS += t/unit/test_audit_chain
+TESTS += t/unit/test_audit_chain
+endif
+t_unit_test_audit_chain_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)
+t_unit_test_audit_chain_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+t_unit_test_audit_chain_LDADD = libehio.la libehcore.la $(CHECK_LIBS) $(APR_LIBS)
