@@ -101,12 +101,17 @@ static void add_dump(const char *key, json_t *(*fn)(server_rec *s, apr_pool_t *p
 
 /* --- per request --- */
 
+const eh_rconf_t eh_rconf_filters_in = {.filters_in = 1};
+
 eh_rconf_t *eh_rconf(request_rec *r)
 {
     eh_rconf_t *rc = ap_get_module_config(r->request_config, &ehealth_module);
 
-    if (!rc) {
+    if (!rc || rc == &eh_rconf_filters_in) {
+        unsigned filters_in = rc != NULL;
+
         rc = apr_pcalloc(r->pool, sizeof(*rc));
+        rc->filters_in = filters_in;
         ap_set_module_config(r->request_config, &ehealth_module, rc);
     }
     return rc;

@@ -136,6 +136,7 @@ typedef struct eh_process_t {
     eh_metrics_t *metrics;
     eh_rate_t *rate;
     apr_time_t *started;         /* shared: when this server first started */
+    const char *node;            /* shared: random id of this server, the same over graceful restarts */
     struct eh_job_state_t *jobs; /* shared: one per registered job */
     eh_audit_t *audit;
     apr_time_t generation_started;
@@ -156,7 +157,10 @@ typedef struct eh_rconf_t {
     const eh_principal_t *principal;
 } eh_rconf_t;
 
+/** Made when first asked for. */
 eh_rconf_t *eh_rconf(request_rec *r);
+/** Stands in the place of a request's own one while nothing but filters_in is known of it. */
+extern const eh_rconf_t eh_rconf_filters_in;
 const eh_ctx_t *eh_ctx_of(request_rec *r);
 void eh_ctx_server(server_rec *s, eh_ctx_t *out);
 const char *eh_correlation(request_rec *r);

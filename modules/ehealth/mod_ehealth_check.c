@@ -12,6 +12,7 @@
 #include <apr_strings.h>
 
 #include "ehealth/db_pool.h"
+#include "ehealth/keys.h"
 
 #define EH_GROUPS_MAX 256 /* groups of the run user that are looked at */
 
@@ -113,6 +114,8 @@ static int check_state_dir(server_rec *s, const eh_sconf_t *conf, apr_pool_t *pt
 
 static int check_key_file(server_rec *s, const eh_sconf_t *conf, apr_pool_t *ptemp)
 {
+    eh_keyring_t *ring = NULL;
+    eh_err_t err = {EH_E_NONE};
     apr_finfo_t f;
 
     if (!conf->key_file) {
@@ -123,6 +126,25 @@ static int check_key_file(server_rec *s, const eh_sconf_t *conf, apr_pool_t *pte
     if (APR_STATUS_IS_ENOENT(apr_stat(&f, conf->key_file, APR_FINFO_TYPE, ptemp))) {
         return complain(s, "EHealthKeyFile %s does not exist: make it with \"ehctl keys init %s\"", conf->key_file,
                         conf->key_file);
+    }
+    /* Whoever may read it – root, who restarts – learns now what would keep the server from coming back. */
+    if (access(conf->key_file, R_OK) == 0 && eh_keys_load(&ring, conf->key_file, &err, ptemp) != APR_SUCCESS) {
+        return complain(s, "EHealthKeyFile %s (EH%d): %s", conf->key_file, (int)err.code,
+                        err.detail ? err.detail : eh_err_info(err.code)->title[EH_LANG_EN]);
+    }
+    return OK;
+}
+
+static int check_event_log(server_rec *s, const eh_sconf_t *conf, apr_pool_t *ptemp)
+{
+    apr_finfo_t f;
+    const char *folder;
+
+    if (!conf->event_log || *conf->event_log == '|') return OK;
+    folder = ap_make_dirstr_parent(ptemp, conf->event_log);
+    if (APR_STATUS_IS_ENOENT(apr_stat(&f, folder, APR_FINFO_TYPE, ptemp))) {
+        return complain(s, "EHealthEventLog %s: the folder %s does not exist: make it, or write another path",
+                        conf->event_log, folder);
     }
     return OK;
 }
@@ -207,6 +229,7 @@ int eh_config_check(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_r
             eh_sconf(s)->db_params = apr_pstrcat(p, conf->state_dir, "/ehealth.db", NULL);
         }
     }
+    if ((rc = check_event_log(main, conf, ptemp)) != OK) return rc;
     if (!eh_config_in_use(main)) return OK; /* loaded but not used: nothing to have, nothing to check */
     if ((rc = check_state_dir(main, conf, ptemp)) != OK) return rc;
     if ((rc = check_key_file(main, conf, ptemp)) != OK) return rc;

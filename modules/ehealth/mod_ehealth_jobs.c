@@ -4,6 +4,8 @@
 
 #include <apr_strings.h>
 
+#include "ehealth/db_pool.h"
+
 #define EH_SEAL_STEP 500                            /* audit rows sealed in one step */
 #define EH_REVOCATION_KEEP apr_time_from_sec(86400) /* longer than any node may be cut off and still serve */
 
@@ -51,9 +53,27 @@ static apr_status_t purge(void *baton, const eh_ctx_t *ctx, apr_pool_t *p)
     return rv;
 }
 
+/* PostgreSQL is migrated by hand; a schema that is not this build's is said once, when it is found and when it is mended. */
+static apr_status_t schema(void *baton, const eh_ctx_t *ctx, apr_pool_t *p)
+{
+    int *told = baton;
+    eh_err_t err = {EH_E_NONE};
+    apr_status_t rv;
+
+    if (!ctx->db) return APR_SUCCESS;
+    rv = eh_migrate_check(ctx->db, &err, p);
+    if (err.code == EH_E_DB_SCHEMA && !*told) eh_log_err(ctx->log, EH_LOG_ERR, &err, ctx->correlation);
+    if (rv == APR_SUCCESS && *told) eh_log(ctx->log, EH_LOG_NOTICE, 0, "", "the database has this build's schema now");
+    if (rv == APR_SUCCESS || err.code == EH_E_DB_SCHEMA) *told = rv != APR_SUCCESS;
+    return rv;
+}
+
+static int schema_told; /* touched by this child's runner thread alone */
+
 /* audit-seal is NODE: it holds the lease of its chain in the database itself. */
 static const eh_job_t jobs[] = {
     {"audit-seal", EH_JOB_NODE, apr_time_from_sec(1), seal, NULL},
+    {"schema", EH_JOB_NODE, apr_time_from_sec(10), schema, &schema_told},
     {"purge", EH_JOB_CLUSTER, apr_time_from_sec(60), purge, NULL},
 };
 

@@ -75,7 +75,15 @@ static int set_handler(request_rec *r)
     return OK;
 }
 
-static void filters_inserted(request_rec *r) { eh_rconf(r)->filters_in = 1; }
+/* On every request of the server, so without allocating: most have nothing of ours. */
+static void filters_inserted(request_rec *r)
+{
+    if (ap_get_module_config(r->request_config, &ehealth_module)) {
+        eh_rconf(r)->filters_in = 1;
+    } else {
+        ap_set_module_config(r->request_config, &ehealth_module, (void *)&eh_rconf_filters_in);
+    }
+}
 
 /* A form or script of another site must not act with the cookies of ours (RFC 6265bis leaves SameSite to the browser). */
 static int same_site(request_rec *r, const eh_req_t *req)

@@ -17,7 +17,7 @@
 #include "ehealth/lease.h"
 
 #define EH_LEASE_IDLE_MS 1000           /* a killed holder is followed after this, at the latest */
-#define EH_LEASE_RUN_MS 10000           /* while a step runs; a dead holder's pid frees it earlier */
+#define EH_LEASE_RUN_MS 60000           /* while a step runs; a dead holder's pid frees it earlier */
 #define EH_TICK apr_time_from_msec(200) /* leases are renewed this often */
 #define EH_JOB_MAX apr_time_from_sec(1) /* a step longer than this is counted as late */
 #define EH_BACKOFF_MAX apr_time_from_sec(60)
@@ -246,7 +246,7 @@ static apr_status_t prepare(runner_t *run, apr_pool_t *p)
 
     gethostname(host, sizeof(host) - 1);
     /* The node, not the process: whichever child holds the lease in shared memory acts for it. */
-    apr_snprintf(run->holder, sizeof(run->holder), "%s:%d", host, (int)getppid());
+    apr_snprintf(run->holder, sizeof(run->holder), "%s:%s", host, eh_process.node);
     for (i = 0; i < reg->njobs; i++) {
         local_job_t *j = &run->jobs[i];
 

@@ -9,9 +9,11 @@
 #include <sys/mman.h>
 #include <apr_strings.h>
 
+#include "ehealth/codec.h"
 #include "ehealth/crypto.h"
 
 #define EH_SERVER_KEY "mod_ehealth server shm"
+#define EH_NODE_ID 8                        /* random bytes: host names and pids repeat among containers */
 #define EH_ALIGN_LINE(n) APR_ALIGN((n), 64) /* cache lines: blocks must not share one */
 
 typedef struct mapping_t {
@@ -27,6 +29,7 @@ typedef struct server_shm_t {
 typedef struct server_head_t {
     apr_time_t started;
     unsigned char seed[16]; /* of the rate table */
+    char node[EH_NODE_ID * 2 + 1];
 } server_head_t;
 
 static apr_status_t unmap(void *data)
@@ -72,6 +75,7 @@ static apr_status_t server_memory(apr_pool_t *pconf, server_rec *main)
     int buckets = eh_sconf(main)->shared_buckets;
     apr_size_t head = EH_ALIGN_LINE(sizeof(server_head_t)), metrics = EH_ALIGN_LINE(eh_metrics_size(reg->nmetrics));
     unsigned char layout[EH_SHA256_LEN];
+    unsigned char id[EH_NODE_ID];
     server_head_t *hd;
     server_shm_t *shm;
     void *kept = NULL;
@@ -89,11 +93,13 @@ static apr_status_t server_memory(apr_pool_t *pconf, server_rec *main)
         if (!EH_OK(map_shared(&shm->map, head + metrics + eh_rate_size(buckets)))) return rv;
         hd = shm->map.mem;
         hd->started = apr_time_now();
-        if (!EH_OK(eh_random(hd->seed, sizeof(hd->seed)))) return rv;
+        if (!EH_OK(eh_random(hd->seed, sizeof(hd->seed))) || !EH_OK(eh_random(id, sizeof(id)))) return rv;
+        apr_cpystrn(hd->node, eh_hex(pconf, id, sizeof(id)), sizeof(hd->node));
         memcpy(shm->layout, layout, sizeof(layout));
     }
     hd = shm->map.mem;
     eh_process.started = &hd->started;
+    eh_process.node = hd->node;
     eh_process.metrics = eh_metrics_make(reg->metrics, reg->nmetrics, (char *)shm->map.mem + head, pconf);
     eh_process.rate = eh_rate_make((char *)shm->map.mem + head + metrics, buckets, hd->seed, pconf);
     return APR_SUCCESS;

@@ -66,6 +66,7 @@ WRONG = [
     ("<VirtualHost *:1>\nEHealthBackground Off\n</VirtualHost>", "EHealthBackground cannot occur within"),
     ("<VirtualHost *:1>\nEHealthSharedSize 2048 2048\n</VirtualHost>", "EHealthSharedSize cannot occur within"),
     ("<Location />\nEHealthPublicURL https://a.example\n</Location>", "not allowed"),
+    ("EHealthEventLog /nowhere/events", "the folder /nowhere/ does not exist"),
     ("EHealthStateDir /nowhere/at/all", 'make it with "install -d -o '),
     ("EHealthStateDir /etc/hosts", "is not a folder"),
     ("EHealthKeyFile /nowhere/keys", 'make it with "ehctl keys init /nowhere/keys"'),
@@ -190,17 +191,12 @@ def test_public_url_forms(server):
 
 
 def test_bad_key_file_stops_the_start():
-    """configtest cannot read it as everybody; the start says which file and what is wrong, and never a key."""
+    """Said by the start and already by configtest: which file, what is wrong, and never a key."""
     bad = Httpd("", ehealth=("ehealth",))
     (bad.dir / "conf" / "keys").write_text("1 notakey\n")
     with pytest.raises(RuntimeError) as story:
         bad.start()
+    code, text = bad.configtest()
+    assert code != 0 and "EH1103" in text and "notakey" not in text
     assert "EHealthKeyFile" in str(story.value) and "EH1103" in str(story.value) and "notakey" not in str(story.value)
-    bad.folder.remove()
-
-
-def test_event_log_that_cannot_be_opened():
-    bad = Httpd("EHealthEventLog /nowhere/events\n", ehealth=("ehealth",))
-    with pytest.raises(RuntimeError, match="EHealthEventLog: file /nowhere/events cannot be opened"):
-        bad.start()
     bad.folder.remove()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ehhttpd.proc import free_port
 from test_base import NAVIGATION, PREFIX, Answer, ask  # noqa: F401
 
 PROBE = {"ehealth": ("ehealth", "ehprobe")}
@@ -311,6 +312,33 @@ def test_background_off(httpd):
     server = httpd("EHealthBackground Off\n", **PROBE)
     time.sleep(0.5)
     assert counts(server)["child_runs"] == 0
+
+
+def test_database_that_is_down_does_not_stop_the_server(httpd):
+    port = free_port()
+    server = httpd(database=("pgsql", f"host=127.0.0.1 port={port} dbname=x connect_timeout=2"), **PROBE)
+    server.allow("EH200[0-2]|background job .* has failed")
+    (server.dir / "htdocs" / "a.txt").write_text("hello")
+    assert ask(server, "/a.txt").text == "hello"
+    told = status(server)["database"]
+    assert (told["driver"], told["reachable"]) == ("pgsql", False) and told["error"] in ("EH2000", "EH2001")
+    server.graceful()
+    assert ask(server, "/a.txt").text == "hello"
+    until(lambda: counts(server)["child_runs"] > 0)
+    assert "dbname" not in server.log_text()
+
+
+def test_wrong_schema_is_said_once_and_mended_live(httpd, postgres):
+    """A PostgreSQL without our tables: one line in words; `ehctl migrate` mends it without a restart."""
+    params = postgres.params(postgres.create_database())
+    server = httpd(database=("pgsql", params), **PROBE)
+    server.expect("EH2006")
+    server.allow("EH2003|background job .* has failed")
+    until(lambda: "EH2006" in server.log_text())
+    told = status(server)["database"]
+    assert (told["reachable"], told["error"]) == (True, "EH2006")
+    time.sleep(0.5)
+    assert server.log_text().count("EH2006") == 1
 
 
 # -- restarts ---------------------------------------------------------------------------------------------------------
