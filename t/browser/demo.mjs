@@ -5,13 +5,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
 
 import { run, test } from './tap.mjs';
 
 const { EH_URL: url, EH_CHROMIUM: chrome, EH_SCREENSHOTS: pictures, EH_NODE_MODULES: modules } = process.env;
 const require = createRequire(`${modules}/`);
-const { chromium } = await import(pathToFileURL(require.resolve('playwright-core')));
+const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 const browser = await chromium.launch({
