@@ -5,7 +5,8 @@ EH_TEST_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 EH_CORE_LIBS = libehcore.la $(JANSSON_LIBS) $(OPENSSL_LIBS) $(APR_LIBS)
 EH_TEST_LIBS = $(EH_CORE_LIBS) $(CHECK_LIBS)
 
-EXTRA_DIST += t/unit/eh_test.h t/data/jose/rfc.json t/data/jose/attacks.json t/data/jose/make_attacks.py
+EXTRA_DIST += t/unit/eh_test.h t/data/jose/rfc.json t/data/jose/attacks.json t/data/jose/make_attacks.py t/http/test_jose_interop.py \
+	t/http/jose_interop.mjs
 
 noinst_PROGRAMS += t/unit/jose_tool
 t_unit_jose_tool_SOURCES = t/unit/jose_tool.c
