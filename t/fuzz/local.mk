@@ -7,7 +7,11 @@ EH_FUZZ_TARGETS = \
 	t/fuzz/fuzz_keyring \
 	t/fuzz/fuzz_seal \
 	t/fuzz/fuzz_jwk \
-	t/fuzz/fuzz_jws
+	t/fuzz/fuzz_jws \
+	t/fuzz/fuzz_router \
+	t/fuzz/fuzz_cookie \
+	t/fuzz/fuzz_accept_lang \
+	t/fuzz/fuzz_audit_json
 
 EXTRA_DIST += t/fuzz/corpus t/fuzz/run.sh t/fuzz/make_corpus.py
 if EH_FUZZ
@@ -43,3 +47,15 @@ t_fuzz_fuzz_jwk_LDADD = $(EH_CORE_LIBS)
 t_fuzz_fuzz_jws_SOURCES = t/fuzz/fuzz_jws.c $(EH_FUZZ_MAIN)
 t_fuzz_fuzz_jws_LDFLAGS = $(EH_FUZZ_LINK)
 t_fuzz_fuzz_jws_LDADD = $(EH_CORE_LIBS)
+t_fuzz_fuzz_router_SOURCES = t/fuzz/fuzz_router.c $(EH_FUZZ_MAIN)
+t_fuzz_fuzz_router_LDFLAGS = $(EH_FUZZ_LINK)
+t_fuzz_fuzz_router_LDADD = $(EH_CORE_LIBS)
+t_fuzz_fuzz_cookie_SOURCES = t/fuzz/fuzz_cookie.c $(EH_FUZZ_MAIN)
+t_fuzz_fuzz_cookie_LDFLAGS = $(EH_FUZZ_LINK)
+t_fuzz_fuzz_cookie_LDADD = $(EH_CORE_LIBS)
+t_fuzz_fuzz_accept_lang_SOURCES = t/fuzz/fuzz_accept_lang.c $(EH_FUZZ_MAIN)
+t_fuzz_fuzz_accept_lang_LDFLAGS = $(EH_FUZZ_LINK)
+t_fuzz_fuzz_accept_lang_LDADD = $(EH_CORE_LIBS)
+t_fuzz_fuzz_audit_json_SOURCES = t/fuzz/fuzz_audit_json.c $(EH_FUZZ_MAIN)
+t_fuzz_fuzz_audit_json_LDFLAGS = $(EH_FUZZ_LINK)
+t_fuzz_fuzz_audit_json_LDADD = $(EH_CORE_LIBS)

@@ -42,3 +42,13 @@ write("jwk", [json.dumps(v["key"]) for v in RFC["jws"]] + [json.dumps(s) for s i
       [json.dumps(ATTACKS["set"])] + [json.dumps(c["jwk"]) for c in pick(
           ATTACKS["keys"], "1024", "exponent", "off the curve", "small order", "EC private", "P-384", "symmetric",
           "key_ops", "leading zero", "oth", "X25519", "31 bytes")])
+write("router", ["GET /", "GET /.ehealth/login/psc", "HEAD /.ehealth/login/psc", "POST /.ehealth/logout", "PUT /.ehealth/a/x",
+                 "GET /.ehealth//x", "GET //", "DELETE /.ehealth/logout", "GET /a/b/c/d", "GET /.ehealth/login/{provider}",
+                 "GET", " /", "get /.ehealth/login/psc"])
+write("cookie", ["a\na=1; b=2", "a\na=1; a=2", "a\na=1;a=1", "__Host-eh-s-psc\nx=y; __Host-eh-s-psc=abc; z", "a\n \ta = 1 ;;",
+                 "a\na=\"q;q\"", "=\n==", "\n=1", "a\na", "a=b\na=b=c"])
+write("accept_lang", ["fr-BE,fr;q=0.9,nl;q=0.8,en;q=0.7", "*", "de;q=0", "fr;q=0.5,de;q=0.51", ",,;;q=,", "nl;q=1.5",
+                      "fr;level=1;q=0.2", "fr", "EN-us;Q=1.000", "d"])
+write("audit_json", ["plain", "\"\\\b\n\t\x01\x7f", "\u00e9\u20ac\u2028\u0085", b"\xff\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80",
+                     "<script>\"'&</script>", "https://x.example/\"onclick=", "/a?b=1&c=2", "javascript:alert(1)", b"\xc3",
+                     "\u00e9" * 600, ""])
