@@ -31,8 +31,8 @@ function shell(look, title, body) {
 :root { --main: ${look.colour}; --tint: ${look.tint}; }
 * { box-sizing: border-box; }
 body { margin: 0; font: 1.0625rem/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; color: #1c2430; background: var(--tint); }
-header { background: var(--main); color: #fff; padding: 1rem 1.25rem; }
-header p { margin: 0 auto; max-width: 40rem; font-size: 1.25rem; font-weight: 600; }
+header { background: var(--main); color: #fff; padding: 1rem; }
+header p { margin: 0 auto; max-width: 38rem; font-size: 1.25rem; font-weight: 600; }
 header span { display: block; font-size: .9375rem; font-weight: 400; }
 main { max-width: 40rem; margin: 1.5rem auto; padding: 0 1rem; }
 section { background: #fff; border: 1px solid #c9d2de; border-radius: .5rem; padding: 1.25rem; }
