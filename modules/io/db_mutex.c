@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "db_mutex.h"
+#include "db_internal.h"
 
 #include <apr_strings.h>
 #include <apr_time.h>
@@ -114,12 +114,23 @@ apr_status_t eh_wmutex_open(eh_wmutex_t **pm, const char *path, eh_err_t *err, a
     return APR_SUCCESS;
 }
 
+#ifdef __SANITIZE_THREAD__
+/* GCC 12's thread sanitizer does not know pthread_mutex_clocklock and would take every unlock for a mistake. */
 static int lock_until(pthread_mutex_t *m, apr_int64_t deadline)
 {
-    struct timespec ts = {deadline / APR_USEC_PER_SEC, (deadline % APR_USEC_PER_SEC) * 1000};
+    apr_int64_t at = apr_time_now() + (deadline - db_mono());
+    struct timespec ts = {apr_time_sec(at), apr_time_usec(at) * 1000};
+
+    return pthread_mutex_timedlock(m, &ts);
+}
+#else
+static int lock_until(pthread_mutex_t *m, apr_int64_t deadline)
+{
+    struct timespec ts = db_mono_ts(deadline);
 
     return pthread_mutex_clocklock(m, CLOCK_MONOTONIC, &ts);
 }
+#endif
 
 static apr_status_t lock_status(int rc)
 {
