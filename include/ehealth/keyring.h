@@ -28,6 +28,7 @@ typedef enum {
     EH_PURPOSE_AUDIT,    /* "audit": chain of the audit table */
     EH_PURPOSE_LOGID,    /* "logid": pseudonyms in logs */
     EH_PURPOSE_CSRF,     /* "csrf": form tokens */
+    EH_PURPOSE_GRANT,    /* "grant": persons of eh_grant, for those who list them */
     EH_PURPOSE_COUNT
 } eh_purpose_e;
 

@@ -13,7 +13,7 @@
 #define KEY_TEXT_LEN 43 /* base64url of EH_KEY_LEN bytes */
 
 static const char *const purpose_names[EH_PURPOSE_COUNT] = {"state", "pkce",  "index", "session",
-                                                            "audit", "logid", "csrf"};
+                                                            "audit", "logid", "csrf",  "grant"};
 
 /* The master key itself is not kept: what is derived from it is all that is ever used. */
 typedef struct {

@@ -33,12 +33,22 @@ const eh_provider_t *const *eh_ctl_commands(apr_pool_t *p)
     return (const eh_provider_t *const *)list;
 }
 
+/* A provider's name is a C word: verify_audit is typed verify-audit. */
+static const char *typed_name(const eh_provider_t *provider, apr_pool_t *p)
+{
+    char *name = apr_pstrdup(p, provider->name), *c;
+
+    for (c = name; *c; c++)
+        if (*c == '_') *c = '-';
+    return name;
+}
+
 static const eh_cmd_t *find_command(const char *name, apr_pool_t *p)
 {
     const eh_provider_t *const *list = eh_ctl_commands(p);
 
     for (; *list; list++) {
-        if (!strcmp((*list)->name, name)) return (*list)->vtable;
+        if (!strcmp(typed_name(*list, p), name)) return (*list)->vtable;
     }
     return NULL;
 }
@@ -52,7 +62,7 @@ static void help(FILE *out, apr_pool_t *p)
             "       ehctl COMMAND --help\n\n"
             "Looks after mod_ehealth: reads the configuration as the web server itself resolved it.\n\nCommands:\n");
     for (; *list; list++)
-        fprintf(out, "  %-14s %s\n", (*list)->name, ((const eh_cmd_t *)(*list)->vtable)->summary);
+        fprintf(out, "  %-14s %s\n", typed_name(*list, p), ((const eh_cmd_t *)(*list)->vtable)->summary);
     fprintf(out, "\nOptions:\n"
                  "  --httpd CMD    the command that runs the server's configuration test, with its arguments\n"
                  "                 (default: apache2ctl where there is one, else apachectl, else httpd)\n"
