@@ -88,6 +88,58 @@ void eh_slot_give(eh_httppool_t *pool, eh_slot_t *slot, int keep, eh_peer_e outc
 
 apr_time_t eh_mono_now(void);
 
+/* --- the answer (http_answer.c): what libcurl's callbacks fill, within caps --- */
+
+typedef struct eh_answer_t {
+    eh_http_res_t *res;
+    char *body; /* malloc, wiped when p goes: token answers pass through here */
+    apr_size_t len, room, cap;
+    apr_size_t head_bytes;
+    int head_lines, in_head;
+    int too_large;       /* a cap was passed */
+    const char *refused; /* why the answer is no HTTP that we take; NULL = it is */
+    apr_pool_t *p;
+} eh_answer_t;
+
+void eh_answer_begin(eh_answer_t *x, apr_size_t cap, apr_pool_t *p);
+/** CURLOPT_WRITEFUNCTION and CURLOPT_HEADERFUNCTION; baton is the eh_answer_t. */
+size_t eh_answer_body(char *data, size_t size, size_t n, void *baton);
+size_t eh_answer_header(char *data, size_t size, size_t n, void *baton);
+/** After the transfer: content type and date; may still refuse. */
+void eh_answer_read(eh_answer_t *x);
+/** Hands the body over to res and p, whatever the outcome. */
+void eh_answer_end(eh_answer_t *x);
+
+/* --- the request (http_request.c): nothing leaves before all of it was checked --- */
+
+/** One exchange. Lives on the caller's stack; libcurl holds pointers into it until the slot is given back. */
+typedef struct eh_exchange_t {
+    eh_httppool_t *pool;
+    const eh_http_req_t *req;
+    eh_slot_t *slot;
+    CURLU *url;
+    char key[EH_HOST_KEY_MAX];     /* "https://host:port"; "" until the URL was read */
+    const char *host;              /* for sentences */
+    char ident[EH_CERT_IDENT_MAX]; /* client certificate */
+    int plain, loopback, direct;
+    struct curl_slist *headers;
+    char says[CURL_ERROR_SIZE];
+    eh_answer_t answer;
+    apr_pool_t *p;
+} eh_exchange_t;
+
+/** Fills url, key, host and the way to it from req->url, or refuses it (HTTP_UNREACHABLE, APR_EINVAL). */
+apr_status_t eh_request_url(eh_exchange_t *x, eh_err_t *err);
+/** Fills headers from the request's members, or refuses them (INTERNAL, APR_EINVAL). */
+apr_status_t eh_request_headers(eh_exchange_t *x, eh_err_t *err);
+/** Fills ident. CONFIG when a file cannot be read. */
+apr_status_t eh_request_cert(eh_exchange_t *x, eh_err_t *err);
+/** Wipes and frees what the three made; also after a failure. */
+void eh_request_done(eh_exchange_t *x);
+
+int eh_http_is_token(const char *s);    /* RFC 9110 §5.6.2; 0 for NULL and "" */
+int eh_http_has_control(const char *s); /* a control character other than a tab */
+
 /* --- TLS (http_tls.c) --- */
 
 /** The store of trusted roots: of conf.ca_bundle, or the system's. */

@@ -9,8 +9,8 @@ libehio_la_LIBADD =
 EH_IO_PROVIDERS = modules/io/keys_file.c
 
 libehio_la_SOURCES += modules/io/keys.c $(EH_IO_PROVIDERS)
-libehio_la_SOURCES += modules/io/http_curl.c modules/io/http_slots.c modules/io/http_tls.c modules/io/http_breaker.c \
-	modules/io/http_int.h
+libehio_la_SOURCES += modules/io/http_curl.c modules/io/http_request.c modules/io/http_answer.c \
+	modules/io/http_slots.c modules/io/http_tls.c modules/io/http_breaker.c modules/io/http_int.h
 libehio_la_LIBADD += $(CURL_LIBS) $(OPENSSL_LIBS)
 
 pkginclude_HEADERS += include/ehealth/http_pool.h include/ehealth/keys.h
