@@ -1,6 +1,8 @@
 # t/fuzz: one program a parser of outside bytes. With --enable-fuzz (clang) libFuzzer drives it (t/fuzz/run.sh); without,
 # t/fuzz/standalone.c replays the corpus in make check. A new target: its name in EH_FUZZ_TARGETS, three lines, a corpus.
 EH_FUZZ_TARGETS = \
+	t/fuzz/fuzz_http_answer \
+	t/fuzz/fuzz_http_url \
 	t/fuzz/fuzz_b64url \
 	t/fuzz/fuzz_form \
 	t/fuzz/fuzz_json_path \
@@ -59,3 +61,12 @@ t_fuzz_fuzz_accept_lang_LDADD = $(EH_CORE_LIBS)
 t_fuzz_fuzz_audit_json_SOURCES = t/fuzz/fuzz_audit_json.c $(EH_FUZZ_MAIN)
 t_fuzz_fuzz_audit_json_LDFLAGS = $(EH_FUZZ_LINK)
 t_fuzz_fuzz_audit_json_LDADD = $(EH_CORE_LIBS)
+
+t_fuzz_fuzz_http_answer_SOURCES = t/fuzz/fuzz_http_answer.c $(EH_FUZZ_MAIN)
+t_fuzz_fuzz_http_answer_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) $(CURL_CFLAGS)
+t_fuzz_fuzz_http_answer_LDFLAGS = $(EH_FUZZ_LINK)
+t_fuzz_fuzz_http_answer_LDADD = libehio.la $(EH_CORE_LIBS) $(CURL_LIBS)
+t_fuzz_fuzz_http_url_SOURCES = t/fuzz/fuzz_http_url.c $(EH_FUZZ_MAIN)
+t_fuzz_fuzz_http_url_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) $(CURL_CFLAGS)
+t_fuzz_fuzz_http_url_LDFLAGS = $(EH_FUZZ_LINK)
+t_fuzz_fuzz_http_url_LDADD = libehio.la $(EH_CORE_LIBS) $(CURL_LIBS)
