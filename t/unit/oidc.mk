@@ -34,3 +34,12 @@ t_unit_test_oidc_callback_LDADD = $(OIDC_TEST_LDADD)
 t_unit_test_oidc_template_CPPFLAGS = $(OIDC_TEST_CPPFLAGS)
 t_unit_test_oidc_template_CFLAGS = $(OIDC_TEST_CFLAGS)
 t_unit_test_oidc_template_LDADD = $(OIDC_TEST_LDADD)
+
+if HAVE_CHECK
+check_PROGRAMS += t/unit/test_oidc_session
+TESTS += t/unit/test_oidc_session
+endif
+t_unit_test_oidc_session_CPPFLAGS = $(OIDC_TEST_CPPFLAGS)
+t_unit_test_oidc_session_CFLAGS = $(OIDC_TEST_CFLAGS)
+t_unit_test_oidc_session_LDADD = $(libehoidc_la_OBJECTS) libehio.la libehcore.la $(CHECK_LIBS) $(JANSSON_LIBS) \
+	$(OPENSSL_LIBS) $(APR_LIBS)
