@@ -111,19 +111,19 @@ def have_module(name):
         return False
 
 
-def _asan_env(build):
-    """EH_ASAN=1: the modules carry sanitizers, httpd itself does not, so the runtime is loaded first. When the build
-    tree has the pool-debug APR (apxs/build-apr-debug.sh), that one is used too."""
-    libs = [proc.run(["gcc", f"-print-file-name={lib}"]).stdout.strip() for lib in ("libasan.so", "libubsan.so")]
-    env = {
-        "LD_PRELOAD": ":".join(libs),
-        "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:handle_abort=0:detect_odr_violation=0",
+def _asan_env():
+    """EH_ASAN=1: the modules carry sanitizers, httpd itself does not, so their runtime is loaded first; and the APR is
+    the one of apxs/build-apr-debug.sh, in which each pool block is a block of its own."""
+    prefix = Path(os.environ.get("EH_APR_DEBUG") or proc.WORK / "apr-debug")
+    if not (prefix / "env").exists():
+        raise RuntimeError(f"no pool-debug APR in {prefix}: run apxs/build-apr-debug.sh {prefix}")
+    libs = [Path(proc.run(["gcc", f"-print-file-name={lib}"]).stdout.strip()).resolve()
+            for lib in ("libasan.so", "libubsan.so")]
+    return {
+        "LD_LIBRARY_PATH": str(prefix / "lib"), "LD_PRELOAD": " ".join(map(str, libs)),
+        "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:detect_stack_use_after_return=0",
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
     }
-    debug_apr = os.environ.get("EH_APR_DEBUG") or str(Path(build) / "apr-debug" / "lib")
-    if Path(debug_apr).is_dir():
-        env["LD_LIBRARY_PATH"] = debug_apr
-    return env
 
 
 class Httpd:
@@ -210,7 +210,7 @@ class Httpd:
         env = {k: v for k, v in os.environ.items() if k.lower() not in ("http_proxy", "https_proxy", "all_proxy")}
         env.update({"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC"})
         if os.environ.get("EH_ASAN") == "1":
-            env.update(_asan_env(self.build))
+            env.update(_asan_env())
         env.update(self.env)
         return env
 
@@ -239,7 +239,7 @@ class Httpd:
         self.process.stop(timeout=30)
         preload = self._environment().get("LD_PRELOAD")
         self.env = {**self.env, "EH_CLOCK_SHIFT": str(seconds),
-                    "LD_PRELOAD": f"{preload}:{shim}" if preload else str(shim)}
+                    "LD_PRELOAD": f"{preload} {shim}" if preload else str(shim)}
         self.start()
 
     # -- life -----------------------------------------------------------------------------------------------------------
