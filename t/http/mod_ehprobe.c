@@ -117,7 +117,32 @@ static apr_status_t event(const eh_ctx_t *ctx, const eh_req_t *req, eh_res_t *re
     return eh_res_json(res, 200, json_object(), req->p);
 }
 
+static const eh_stmt_t insert_row = {
+    "probe_insert",
+    2,
+    {"INSERT INTO eh_probe (id, at) VALUES (%s, %s)", "INSERT INTO eh_probe (id, at) VALUES (%s, %s::bigint)"}};
+
+static apr_status_t insert(eh_tx_t *tx, void *baton, eh_err_t *err, apr_pool_t *ptemp)
+{
+    const char *args[] = {baton, apr_psprintf(ptemp, "%" APR_TIME_T_FMT, apr_time_now())};
+
+    return eh_tx_exec(tx, &insert_row, args, NULL, err);
+}
+
+/* Answers 201 when, and only when, the row whose id is the body is committed. */
+static apr_status_t write_row(const eh_ctx_t *ctx, const eh_req_t *req, eh_res_t *res, eh_err_t *err)
+{
+    const char *id;
+    apr_size_t len;
+    apr_status_t rv;
+
+    if (!EH_OK(eh_req_body(req, 64, &id, &len, err))) return rv;
+    if (!EH_OK(eh_db_run(ctx->db, EH_DB_WRITE, insert, (void *)id, err, req->p))) return rv;
+    return eh_res_json(res, 201, json_object(), req->p);
+}
+
 static const eh_route_t routes[] = {
+    {"POST", "/.ehealth/probe/write", EH_ROUTE_PUBLIC, NULL, 64, write_row},
     {"POST", "/.ehealth/probe/body", EH_ROUTE_PUBLIC, NULL, 100000, digest_body},
     {"POST", "/.ehealth/probe/same-site", EH_ROUTE_PUBLIC | EH_ROUTE_SAME_SITE, NULL, 100, said},
     {"GET", "/.ehealth/probe/stream", EH_ROUTE_PUBLIC, NULL, 0, stream},
