@@ -13,6 +13,8 @@ import time
 
 import pytest
 
+from ehhttpd import Postgres
+
 LONG = os.environ.get("EH_TORTURE") == "1"
 RATE = 200 if LONG else 100          # requests a second
 WORKERS = 48
@@ -38,7 +40,6 @@ class Load:
             return self._n
 
     def _work(self):
-        link = None
         while not self.stop.is_set():
             n = self._next()
             wait = self._start + n / RATE - time.monotonic()
@@ -47,13 +48,15 @@ class Load:
                     return
             began = time.monotonic()
             try:
-                link = link or http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+                # a connection each: httpd may close an idle one just when the next request is on its way
+                link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
                 link.request("POST", "/.ehealth/probe/write", body=f"row-{n}", headers={"Content-Type": "text/plain"})
                 res = link.getresponse()
                 res.read()
+                link.close()
                 status, code = res.status, res.getheader("X-EHealth-Error")
             except (OSError, http.client.HTTPException) as failed:
-                link, status, code = None, type(failed).__name__, None
+                status, code = repr(failed), None
             with self._lock:
                 self.answers.append((began, time.monotonic() - began, f"row-{n}", status, code))
 
@@ -65,6 +68,14 @@ class Load:
         return sorted(self.answers)
 
 
+@pytest.fixture(scope="module")
+def postgres():
+    """A cluster of its own: it is shot down, and what it has confirmed must then still be there."""
+    server = Postgres({"synchronous_commit": "on"}).start()
+    yield server
+    server.close()
+
+
 def server_on(httpd, postgres):
     name = postgres.create_database()
     db = postgres.connect(name)
@@ -74,6 +85,8 @@ def server_on(httpd, postgres):
                    ehealth=("ehealth", "ehprobe"), database=("pgsql", postgres.params(name)))
     # what an outage must and may say: each refused request its code, the jobs and the breaker theirs
     server.allow(r"EH200[0-26]|EH2005|database")
+    # libpq itself, to stderr, when the server ends a session in the middle of its making: nothing was asked yet
+    server.allow(r"^(FATAL|WARNING):  terminating connection due to (administrator|immediate shutdown) command")
     return server, name
 
 
