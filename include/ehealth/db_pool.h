@@ -58,7 +58,7 @@ apr_status_t eh_dbpool_conf_check(const eh_dbpool_conf_t *conf, eh_err_t *err, a
 
 /**
  * Makes a pool. conf is copied; log and metrics (may be NULL) must outlive p.
- * Errors: CONFIG, STATE_FILE (the SQLite write mutex cannot be made).
+ * Errors: CONFIG.
  */
 apr_status_t eh_dbpool_create(eh_db_t **pdb, const eh_dbpool_conf_t *conf, const eh_log_t *log, eh_metrics_t *metrics,
                               eh_err_t *err, apr_pool_t *p);

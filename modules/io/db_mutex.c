@@ -24,14 +24,11 @@ typedef struct shared_t {
 } shared_t;
 
 struct eh_wmutex_t {
-    shared_t *shared;
+    const char *path;
+    shared_t *shared; /* NULL = not yet open */
+    pthread_mutex_t opening;
     pthread_mutex_t gate;
 };
-
-static apr_status_t refuse(eh_err_t *err, apr_pool_t *p, int os_error, const char *path, const char *what)
-{
-    return eh_err_setf(err, p, EH_E_STATE_FILE, APR_FROM_OS_ERROR(os_error), NULL, "%s: %s", path, what);
-}
 
 static void boot_id(char *buf, size_t size)
 {
@@ -77,20 +74,29 @@ static apr_status_t unmap(void *data)
 {
     eh_wmutex_t *m = data;
 
-    munmap(m->shared, sizeof(*m->shared));
+    if (m->shared) munmap(m->shared, sizeof(*m->shared));
     pthread_mutex_destroy(&m->gate);
+    pthread_mutex_destroy(&m->opening);
     return APR_SUCCESS;
 }
 
-apr_status_t eh_wmutex_open(eh_wmutex_t **pm, const char *path, eh_err_t *err, apr_pool_t *p)
+eh_wmutex_t *eh_wmutex_make(const char *path, apr_pool_t *p)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    eh_wmutex_t *m = apr_pcalloc(p, sizeof(*m));
+
+    m->path = apr_pstrdup(p, path);
+    pthread_mutex_init(&m->gate, NULL);
+    pthread_mutex_init(&m->opening, NULL);
+    apr_pool_cleanup_register(p, m, unmap, apr_pool_cleanup_null);
+    return m;
+}
+
+static int map_file(shared_t **pshared, int fd)
+{
     void *map = MAP_FAILED;
     struct stat st;
-    eh_wmutex_t *m;
     int rc = 0;
 
-    if (fd < 0) return refuse(err, p, errno, path, "cannot open the write mutex");
     while (flock(fd, LOCK_EX) && errno == EINTR)
         continue;
     if (fstat(fd, &st)) rc = errno;
@@ -101,17 +107,23 @@ apr_status_t eh_wmutex_open(eh_wmutex_t **pm, const char *path, eh_err_t *err, a
         rc = map == MAP_FAILED ? errno : prepare(map);
     }
     flock(fd, LOCK_UN); /* close alone would not: the mapping keeps the open file */
-    close(fd);
-    if (rc) {
-        if (map != MAP_FAILED) munmap(map, sizeof(shared_t));
-        return refuse(err, p, rc, path, "cannot use the write mutex");
+    if (rc && map != MAP_FAILED) munmap(map, sizeof(shared_t));
+    if (!rc) *pshared = map;
+    return rc;
+}
+
+apr_status_t eh_wmutex_open(eh_wmutex_t *m)
+{
+    int fd, rc = 0;
+
+    pthread_mutex_lock(&m->opening);
+    if (!m->shared) {
+        fd = open(m->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        rc = fd < 0 ? errno : map_file(&m->shared, fd);
+        if (fd >= 0) close(fd);
     }
-    m = apr_pcalloc(p, sizeof(*m));
-    m->shared = map;
-    pthread_mutex_init(&m->gate, NULL);
-    apr_pool_cleanup_register(p, m, unmap, apr_pool_cleanup_null);
-    *pm = m;
-    return APR_SUCCESS;
+    pthread_mutex_unlock(&m->opening);
+    return rc ? APR_FROM_OS_ERROR(rc) : APR_SUCCESS;
 }
 
 #ifdef __SANITIZE_THREAD__

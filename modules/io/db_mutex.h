@@ -15,8 +15,11 @@
 
 typedef struct eh_wmutex_t eh_wmutex_t;
 
-/** Opens (0600, makes) the file path. Errors: STATE_FILE. Unmapped with p. */
-apr_status_t eh_wmutex_open(eh_wmutex_t **pm, const char *path, eh_err_t *err, apr_pool_t *p);
+/** A handle for the mutex of file path, ended with p. Touches nothing: a folder that is missing now may come. */
+eh_wmutex_t *eh_wmutex_make(const char *path, apr_pool_t *p);
+
+/** Opens and maps the file, makes it (0600) when it is missing. Before the first lock; repeating it is cheap. */
+apr_status_t eh_wmutex_open(eh_wmutex_t *m);
 
 /**
  * One thread of this process at a time: taken before a connection, so that waiting writers do not use up the connections

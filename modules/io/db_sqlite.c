@@ -26,17 +26,26 @@ static apr_status_t lite_init(eh_dbpool_t *pool, eh_err_t *err)
     if (!sqlite3_threadsafe()) {
         return eh_err_set(err, EH_E_CONFIG, APR_ENOTIMPL, "This SQLite library was built without threads.");
     }
-    return eh_wmutex_open(&pool->wmutex, apr_pstrcat(pool->p, pool->params, ".lock", NULL), err, pool->p);
+    pool->wmutex = eh_wmutex_make(apr_pstrcat(pool->p, pool->params, ".lock", NULL), pool->p);
+    return APR_SUCCESS;
 }
 
 /* SQLite would make an empty database where the real one is missing. */
 static apr_status_t lite_before_open(eh_dbpool_t *pool, const char **cause, apr_pool_t *p)
 {
     struct stat st;
+    apr_status_t rv;
+    char reason[128];
 
-    if (stat(pool->params, &st) == 0 && S_ISREG(st.st_mode)) return APR_SUCCESS;
-    *cause = "there is no such database file";
-    return APR_ENOENT;
+    if (stat(pool->params, &st) != 0 || !S_ISREG(st.st_mode)) {
+        *cause = "there is no such database file";
+        return APR_ENOENT;
+    }
+    rv = eh_wmutex_open(pool->wmutex);
+    if (rv != APR_SUCCESS) {
+        *cause = apr_psprintf(p, "%s.lock: %s", pool->params, apr_strerror(rv, reason, sizeof(reason)));
+    }
+    return rv;
 }
 
 static int deadline_passed(void *data)
