@@ -8,6 +8,7 @@ EH_TEST_LIBS = $(EH_CORE_LIBS) $(CHECK_LIBS)
 EXTRA_DIST += t/unit/eh_test.h t/data/jose/rfc.json t/data/jose/attacks.json t/data/jose/make_attacks.py t/http/test_jose_interop.py \
 	t/http/jose_interop.mjs
 
+check_LTLIBRARIES =
 noinst_PROGRAMS += t/unit/jose_tool
 t_unit_jose_tool_SOURCES = t/unit/jose_tool.c
 t_unit_jose_tool_LDADD = $(EH_CORE_LIBS)
@@ -24,7 +25,12 @@ t_unit_test_json_CFLAGS = $(EH_TEST_CFLAGS)
 t_unit_test_json_LDADD = $(EH_TEST_LIBS)
 t_unit_test_crypto_SOURCES = t/unit/test_crypto.c
 t_unit_test_crypto_CFLAGS = $(EH_TEST_CFLAGS)
-t_unit_test_crypto_LDADD = $(EH_TEST_LIBS) -lpthread
+t_unit_test_crypto_LDADD = $(EH_TEST_LIBS) -lpthread -ldl
+t_unit_test_crypto_DEPENDENCIES = libehcore.la t/unit/crypto_probe.la
+check_LTLIBRARIES += t/unit/crypto_probe.la
+t_unit_crypto_probe_la_SOURCES = t/unit/crypto_probe.c
+t_unit_crypto_probe_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
+t_unit_crypto_probe_la_LIBADD = $(EH_CORE_LIBS)
 t_unit_test_keyring_SOURCES = t/unit/test_keyring.c
 t_unit_test_keyring_CFLAGS = $(EH_TEST_CFLAGS)
 t_unit_test_keyring_LDADD = $(EH_TEST_LIBS)

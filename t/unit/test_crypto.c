@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "eh_test.h"
 
+#include <dlfcn.h>
 #include <openssl/err.h>
 #include <pthread.h>
 
@@ -272,6 +273,26 @@ START_TEST(init_twice)
 }
 END_TEST
 
+/* A graceful restart unloads and loads the modules. 1024 thread keys are all a process has; each load must give its back. */
+START_TEST(unloads_cleanly)
+{
+    const char *dir = getenv("EH_BUILDDIR"), *path;
+    int i;
+
+    path = apr_pstrcat(eh_test_pool, dir ? dir : ".", "/t/unit/.libs/crypto_probe.so", NULL);
+    for (i = 0; i < 1100; i++) {
+        void *so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        int (*probe)(void);
+
+        ck_assert_msg(so != NULL, "%s", dlerror());
+        probe = (int (*)(void))dlsym(so, "eh_crypto_probe");
+        ck_assert_msg(probe && probe() == 0, "load %d", i);
+        ck_assert_int_eq(dlclose(so), 0);
+        ck_assert_ptr_null(dlopen(path, RTLD_NOW | RTLD_NOLOAD));
+    }
+}
+END_TEST
+
 #define N(a) (int)(sizeof(a) / sizeof((a)[0]))
 
 int main(void)
@@ -291,5 +312,6 @@ int main(void)
     tcase_add_test(tc, secrets_are_wiped);
     tcase_add_test(tc, threads);
     tcase_add_test(tc, init_twice);
+    tcase_add_test(tc, unloads_cleanly);
     return eh_test_main(s);
 }
