@@ -188,6 +188,9 @@ class Peer:
             simple(conn, "200 OK", "late")
         elif name == "/redirect":
             conn.sendall(b"HTTP/1.1 302 Found\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n")
+        elif name == "/then-close":  # promises to keep the connection, and does not
+            simple(conn, "200 OK", "bye")
+            return False
         elif name == "/close-mid":
             conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
             return False

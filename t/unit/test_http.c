@@ -362,6 +362,26 @@ START_TEST(broken_connections)
 }
 END_TEST
 
+/* A kept connection may be gone by the time it is wanted again: nobody outside the pool should notice. */
+START_TEST(a_kept_connection_that_was_closed)
+{
+    static const char *const listeners[] = {"tls", "tls12", "http"};
+    eh_http_t *http = pool_of(conf());
+    int i, n;
+
+    for (i = 0; i < 3; i++) {
+        for (n = 0; n < 6; n++) {
+            ck_ok(ask(http, (eh_http_req_t){.method = n & 1 ? "POST" : "GET",
+                                            .url = url(listeners[i], "/then-close"),
+                                            .body = n & 1 ? "a=b" : NULL,
+                                            .body_len = n & 1 ? 3 : 0}),
+                  200, "bye");
+            if (n > 2) usleep(20000); /* sometimes the farewell has arrived by then, sometimes not */
+        }
+    }
+}
+END_TEST
+
 /* --- what is never sent --- */
 
 START_TEST(addresses_that_policy_forbids)
@@ -961,6 +981,7 @@ static Suite *suite(void)
     tcase_add_test(tc, sizes_are_capped);
     tcase_add_test(tc, malformed_answers_are_refused);
     tcase_add_test(tc, broken_connections);
+    tcase_add_test(tc, a_kept_connection_that_was_closed);
     tcase_add_test(tc, addresses_that_policy_forbids);
     tcase_add_test(tc, header_injection_is_refused);
     tcase_add_test(tc, every_wait_ends);
