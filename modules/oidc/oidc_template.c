@@ -8,6 +8,7 @@
 
 #include "ehealth/codec.h"
 #include "ehealth/json.h"
+#include "oidc_claims.h"
 
 #define PARTS_MAX 64
 #define TEXT_MAX 1024        /* bytes of a template */
@@ -135,13 +136,10 @@ apr_status_t oidc_template_compile(oidc_template_t **pt, const char *text, oidc_
                                    const char **psentence, apr_pool_t *p)
 {
     oidc_template_t *t = apr_pcalloc(p, sizeof(*t));
-    const unsigned char *c;
 
     *psentence = NULL;
     t->encoding = encoding;
-    for (c = (const unsigned char *)text; *c; c++) {
-        if (*c < 0x20 || *c == 0x7f) *psentence = "A template must not contain control characters.";
-    }
+    if (*text && !oidc_text_ok(text, TEXT_MAX)) *psentence = "A template must not contain control characters.";
     if (!*text) *psentence = "A template must not be empty; write for example %{account}.";
     if (strlen(text) > TEXT_MAX) *psentence = "A template may have at most 1024 bytes.";
     if (!eh_utf8_valid(text, strlen(text))) *psentence = "A template must be valid UTF-8.";

@@ -7,7 +7,7 @@ OIDC_FUZZ_TARGETS = \
 	t/fuzz/fuzz_state \
 	t/fuzz/fuzz_template \
 	t/fuzz/fuzz_callback_query
-EXTRA_DIST += t/fuzz/oidc_fuzz.h
+EXTRA_DIST += t/fuzz/oidc_fuzz.h t/fuzz/idp_psc.dict t/fuzz/idp_iam.dict t/fuzz/id_token.dict
 OIDC_FUZZ_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 OIDC_FUZZ_LDADD = $(libehoidc_la_OBJECTS) $(EH_CORE_LIBS)
 if EH_FUZZ

@@ -170,6 +170,7 @@ START_TEST(mistakes_are_explained)
     ck_assert_ptr_nonnull(strstr(sentence_of("%{claim:'a.b}"), "path of a claim"));
     ck_assert_ptr_nonnull(strstr(sentence_of(""), "must not be empty"));
     ck_assert_ptr_nonnull(strstr(sentence_of("a\r\nb"), "control characters"));
+    ck_assert_ptr_nonnull(strstr(sentence_of("a\xc2\x85%{acr}"), "control characters")); /* C1 NEL */
     ck_assert_ptr_nonnull(strstr(sentence_of("a\xff"), "UTF-8"));
     memset(big, 'a', 1025);
     big[1025] = '\0';
