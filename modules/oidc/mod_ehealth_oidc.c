@@ -79,5 +79,12 @@ static void register_hooks(apr_pool_t *p)
 }
 
 module AP_MODULE_DECLARE_DATA ehealth_oidc_module = {
-    STANDARD20_MODULE_STUFF, eho_dir_create, eho_dir_merge, eho_srv_create, eho_srv_merge, eho_cmds, register_hooks,
+    STANDARD20_MODULE_STUFF,
+    eho_dir_create,
+    eho_dir_merge,
+    eho_srv_create,
+    eho_srv_merge,
+    eho_cmds,
+    register_hooks,
+    AP_MODULE_FLAG_ALWAYS_MERGE, /* what is resolved for a virtual host must not land in the main server's */
 };

@@ -22,15 +22,15 @@ static void lend(request_rec *r, hot_entry_t *e)
     apr_pool_cleanup_register(r->pool, e, give_back, apr_pool_cleanup_null);
 }
 
-/* The same digest as oidc_ticket_digest (of the 256 bits, not of their text): revocations arrive under that one. */
+/* The raw form of oidc_ticket_digest. load() holds the two against each other: were they different, no revocation would
+ * ever be recognised. */
 static int digest_of(unsigned char digest[HOT_DIGEST_LEN], const char *ticket, apr_pool_t *p)
 {
     unsigned char *raw;
-    apr_size_t len;
+    apr_size_t len = strlen(ticket);
 
-    if (!ticket || strlen(ticket) != OIDC_TICKET_LEN) return 0;
-    if (eh_b64url_decode(&raw, &len, ticket, OIDC_TICKET_LEN, p) != APR_SUCCESS) return 0;
-    return eh_sha256(digest, raw, len) == APR_SUCCESS;
+    return len == OIDC_TICKET_LEN && eh_b64url_decode(&raw, &len, ticket, len, p) == APR_SUCCESS &&
+           eh_sha256(digest, raw, len) == APR_SUCCESS;
 }
 
 typedef enum { VERDICT_GOOD, VERDICT_ASK, VERDICT_OVER, VERDICT_ELSEWHERE } verdict_e;
@@ -78,6 +78,10 @@ static eho_found_e load(hot_entry_t **pentry, request_rec *r, const oidc_provide
     if (rv != APR_SUCCESS) {
         return err->code == EH_E_SESSION_EXPIRED ? EHO_ENDED : EHO_UNKNOWN;
     }
+    if (strcmp(session->ticket_h, eh_b64url(r->pool, digest, HOT_DIGEST_LEN)) != 0) {
+        eh_err_setf(err, r->pool, EH_E_INTERNAL, APR_EMISMATCH, NULL, "two digests of one ticket");
+        return EHO_UNKNOWN;
+    }
     fill(e, digest, prov, session, slot);
     if (joined == HOT_JOINED) {
         /* Ended while we were reading, and read before that: the mark tells. */
@@ -99,7 +103,7 @@ eho_found_e eho_session_find(hot_entry_t **pentry, request_rec *r, const oidc_pr
     eho_found_e found;
     hot_entry_t *e;
 
-    if (!digest_of(digest, ticket, r->pool)) return EHO_NONE;
+    if (ticket == NULL || !digest_of(digest, ticket, r->pool)) return EHO_NONE;
     if ((e = hot_cache_get(eho.cache, digest, (uint32_t)apr_time_sec(r->request_time))) != NULL) {
         verdict_e verdict = judge(e, prov, r->server, r->request_time);
 

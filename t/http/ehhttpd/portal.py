@@ -64,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send("text/html; charset=utf-8", self._page(session), session)
 
-    do_GET = do_POST = do_HEAD = do_PUT = do_DELETE = _answer
+    do_GET = do_POST = do_HEAD = do_PUT = do_DELETE = do_OPTIONS = _answer
 
     def _session(self):
         sent = dict(part.strip().partition("=")[::2] for part in (self.headers.get("Cookie") or "").split(";"))
