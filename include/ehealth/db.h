@@ -4,8 +4,9 @@
  *
  * Implemented by modules/io/db_pool.c over APR DBD. Rules the caller may rely on:
  * - A connection is held only while the transaction function runs. Never stream a body inside one.
- * - The function may run twice: when the connection broke before COMMIT was sent, it is called once more on a fresh
- *   connection. It must therefore keep its results in its baton and reset them at its start.
+ * - The function may run again: once more on a fresh connection when its own broke before COMMIT was sent, and up to four
+ *   times in all when the server chose it as the victim of a deadlock. It must therefore keep its results in its baton and
+ *   reset them at its start.
  * - COMMIT is sent only when the function returned APR_SUCCESS and no statement failed. A connection lost during COMMIT
  *   gives DB_UNKNOWN_OUTCOME and is not repeated.
  * - Every call ends within the pool's deadlines: DB_BUSY (no connection free in time), DB_DOWN (cannot connect, breaker

@@ -4,6 +4,10 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#define RUNS_BROKEN 2 /* of the function, when its connection was lost */
+#define RUNS_SERIAL 4 /* when the server chose it as the victim of a deadlock */
+#define SERIAL_PAUSE apr_time_from_msec(5)
+
 /* One eh_db_run, over its attempts. */
 typedef struct run_t {
     eh_dbpool_t *pool;
@@ -13,7 +17,7 @@ typedef struct run_t {
     apr_int64_t turn_deadline; /* to get a connection */
     apr_int64_t deadline;      /* of everything */
     int fresh;                 /* the next attempt needs a new connection */
-    int again;                 /* the attempt may be repeated */
+    int again;                 /* how often the function may run in all, for the fault that ended the last attempt */
 } run_t;
 
 typedef struct cached_t {
@@ -206,7 +210,7 @@ static void judge(run_t *run, db_tx_t *tx, int cut)
 {
     if (cut) tx->fault.kind = DB_FAULT_TIMEOUT;
     run->fresh = tx->fault.kind == DB_FAULT_BROKEN;
-    run->again = run->fresh || tx->fault.kind == DB_FAULT_SERIAL;
+    run->again = run->fresh ? RUNS_BROKEN : tx->fault.kind == DB_FAULT_SERIAL ? RUNS_SERIAL : 0;
     if (cut || run->fresh || tx->fault.kind == DB_FAULT_DOWN) tx->conn->recycle = 1;
 }
 
@@ -337,6 +341,12 @@ static void count_result(eh_dbpool_t *pool, apr_status_t rv, eh_code_e code, apr
     eh_metrics_observe(pool->metrics, pool->metric[DB_M_SECONDS], db_mono() - started);
 }
 
+/* The victim of a deadlock that starts over at once meets the same opponent: give that one a little time, of odd lengths. */
+static apr_interval_time_t serial_pause(apr_int64_t started, int tries)
+{
+    return tries * (SERIAL_PAUSE + (started / 7 + tries) % SERIAL_PAUSE);
+}
+
 static apr_status_t db_run(eh_db_t *base, eh_db_mode_e mode, eh_tx_fn *fn, void *baton, eh_err_t *err,
                            apr_pool_t *ptemp)
 {
@@ -356,9 +366,10 @@ static apr_status_t db_run(eh_db_t *base, eh_db_mode_e mode, eh_tx_fn *fn, void 
         /* A pool of its own, because the caller's may hold what the second run still needs. */
         if (!EH_OK(apr_pool_create(&p, ptemp))) break;
         rv = attempt(&run, &local, p);
-        if (rv == APR_SUCCESS || !run.again || tries == 2 || db_mono() >= run.deadline) break;
+        if (rv == APR_SUCCESS || tries >= run.again || db_mono() >= run.deadline) break;
         eh_db_count(pool, DB_M_RETRIED);
         apr_pool_destroy(p);
+        if (!run.fresh) apr_sleep(serial_pause(started, tries));
         /* The first connection's end was news to us, not a queue: the second has its own time for a turn. */
         run.turn_deadline = db_mono() + pool->conf.acquire_timeout;
         if (run.turn_deadline > run.deadline) run.turn_deadline = run.deadline;

@@ -412,7 +412,7 @@ START_TEST(a_deadlock_is_retried)
     pthread_barrier_destroy(&both);
     ck_assert_int_eq(ab.rv, APR_SUCCESS);
     ck_assert_int_eq(ba.rv, APR_SUCCESS);
-    ck_assert_int_eq(ab.calls + ba.calls, 3);
+    ck_assert_int_ge(ab.calls + ba.calls, 3);
     ck_sql("SELECT string_agg(v, ',') FROM t", "xx,xx");
 }
 END_TEST

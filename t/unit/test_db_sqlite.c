@@ -109,14 +109,11 @@ START_TEST(a_writer_that_dies_gives_the_mutex_back)
     eh_db_t *db = open_t();
     one_t in = {&put, {"of the parent", NULL}};
     int status;
-    double t0;
     pid_t pid = writer(insert_and_die);
 
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    t0 = db_ms();
-    ck_assert_rv_ok(db_exec1(db, &in));
-    ck_assert_double_lt(db_ms() - t0, 790); /* else it is the deadline that came first */
+    ck_assert_rv_ok(db_exec1(db, &in)); /* DB_BUSY were the mutex still the dead one's */
     ck_sql("SELECT group_concat(id) FROM t", "of the parent");
     in.args[0] = "again";
     ck_assert_rv_ok(db_exec1(db, &in)); /* the mutex is whole again */
