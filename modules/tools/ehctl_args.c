@@ -42,6 +42,13 @@ int eh_ctl_options(eh_ctl_t *ctl, int argc, const char *const *argv, int from, c
     return 0;
 }
 
+int eh_ctl_failed(eh_ctl_t *ctl, const eh_err_t *err)
+{
+    int rc = eh_ctl_fail(ctl, err);
+
+    return ctl->dump ? rc : EH_EXIT_CONF;
+}
+
 int eh_ctl_is_person(const char *s)
 {
     const char *colon = strchr(s, ':'), *c;

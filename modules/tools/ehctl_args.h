@@ -15,6 +15,9 @@ typedef struct eh_opt_t {
 /** Reads argv[from…]; a plain word goes to *word (NULL: none is allowed). @return 0, or EH_EXIT_USAGE after complaining. */
 int eh_ctl_options(eh_ctl_t *ctl, int argc, const char *const *argv, int from, const eh_opt_t *opts, const char **word);
 
+/** eh_ctl_fail, with the exit code for a configuration that could not be obtained when that is the reason. */
+int eh_ctl_failed(eh_ctl_t *ctl, const eh_err_t *err);
+
 /** A person as sessions and grants know it: kind:value, kind lower case ("rpps:10101010101"). 1 when s has the form. */
 int eh_ctl_is_person(const char *s);
 

@@ -32,7 +32,7 @@ static int run(eh_ctl_t *ctl, int argc, const char *const *argv, apr_pool_t *p)
     if (eh_ctl_options(ctl, argc, argv, 1, none, NULL)) return EH_EXIT_USAGE;
     if (eh_ctl_keys(&ring, ctl, &err) != APR_SUCCESS || eh_ctl_db(&db, ctl, &err) != APR_SUCCESS ||
         eh_audit_verify(db, ring, &verdict, &err, p) != APR_SUCCESS) {
-        return eh_ctl_fail(ctl, &err);
+        return eh_ctl_failed(ctl, &err);
     }
     return tell(ctl, &verdict);
 }

@@ -276,10 +276,7 @@ static int run(eh_ctl_t *ctl, int argc, const char *const *argv, apr_pool_t *p)
     if (retiring && (!w.id || !*w.id || strlen(w.id) > 10 || strspn(w.id, "0123456789") != strlen(w.id))) {
         return eh_ctl_usage(ctl, argv[0], "retire needs the id of a key");
     }
-    if (locate(ctl, &w, &err) != APR_SUCCESS) {
-        eh_ctl_fail(ctl, &err);
-        return EH_EXIT_CONF;
-    }
+    if (locate(ctl, &w, &err) != APR_SUCCESS) return eh_ctl_failed(ctl, &err);
     if (!strcmp(sub, "new")) {
         return make(&w, &err) == APR_SUCCESS ? changed(ctl, id, "made: keep a copy of the file in a safe place.")
                                              : eh_ctl_fail(ctl, &err);

@@ -43,10 +43,7 @@ static int run(eh_ctl_t *ctl, int argc, const char *const *argv, apr_pool_t *p)
     int applied = 0;
 
     if (eh_ctl_options(ctl, argc, argv, 1, none, NULL)) return EH_EXIT_USAGE;
-    if (eh_ctl_db_conf(&conf, ctl, &err) != APR_SUCCESS) {
-        eh_ctl_fail(ctl, &err);
-        return EH_EXIT_CONF;
-    }
+    if (eh_ctl_db_conf(&conf, ctl, &err) != APR_SUCCESS) return eh_ctl_failed(ctl, &err);
     if ((geteuid() == 0 && server_user(&conf, ctl, &err, p) != APR_SUCCESS) ||
         eh_migrate(&conf, apr_time_now(), &applied, &ctl->log, &err, p) != APR_SUCCESS) {
         return eh_ctl_fail(ctl, &err);

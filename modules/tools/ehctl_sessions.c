@@ -185,7 +185,7 @@ static int run(eh_ctl_t *ctl, int argc, const char *const *argv, apr_pool_t *p)
     if (prepare(&db, ctl, &w, &err) != APR_SUCCESS ||
         eh_db_run(db, revoking ? EH_DB_WRITE : EH_DB_READ, revoking ? end_them : read_them, &w, &err, p) !=
             APR_SUCCESS) {
-        return eh_ctl_fail(ctl, &err);
+        return eh_ctl_failed(ctl, &err);
     }
     if (!revoking) return list(ctl, &w);
     if (ctl->json)

@@ -146,7 +146,7 @@ static int change_grant(eh_ctl_t *ctl, work_t *w, int granting, const char *name
     if (granting) rv = known_tenant(ctl, w->tenant, &err);
     if (rv == APR_SUCCESS) rv = eh_ctl_keys(&ring, ctl, &err);
     if (rv == APR_SUCCESS) rv = eh_ctl_db(&db, ctl, &err);
-    if (rv != APR_SUCCESS) return eh_ctl_fail(ctl, &err);
+    if (rv != APR_SUCCESS) return eh_ctl_failed(ctl, &err);
     if (granting) {
         rv = prepare_grant(w, ring, &err);
     } else {
@@ -154,7 +154,7 @@ static int change_grant(eh_ctl_t *ctl, work_t *w, int granting, const char *name
         w->stmt = &stmt_revoke;
     }
     if (rv == APR_SUCCESS) rv = eh_db_run(db, EH_DB_WRITE, change, w, &err, w->p);
-    return rv == APR_SUCCESS ? done(ctl, w, granting) : eh_ctl_fail(ctl, &err);
+    return rv == APR_SUCCESS ? done(ctl, w, granting) : eh_ctl_failed(ctl, &err);
 }
 
 /* The person in clear, or why not: a key that is gone, a row that was moved. */
@@ -185,7 +185,7 @@ static int list(eh_ctl_t *ctl, work_t *w)
     if (eh_ctl_keys(&ring, ctl, &err) != APR_SUCCESS || eh_ctl_db(&db, ctl, &err) != APR_SUCCESS ||
         eh_db_run(db, EH_DB_READ, read_all, w, &err, w->p) != APR_SUCCESS) {
         json_decref(all);
-        return eh_ctl_fail(ctl, &err);
+        return eh_ctl_failed(ctl, &err);
     }
     for (i = 0; i < w->rows->nrows; i++) {
         const char *person = person_of(w->rows, i, ring, w->p), *expires = eh_cell(w->rows, i, 5);

@@ -285,6 +285,14 @@ def test_verify_audit(ready):
     ready.run("verify-audit", "--fast", rc=2)
 
 
+@pytest.mark.parametrize("database", [None])
+@pytest.mark.parametrize("args", [("migrate",), ("keys", "list"), ("users", "list"), ("sessions", "list"), ("verify-audit",)])
+def test_a_server_that_tells_nothing_has_its_own_exit_code(site, args):
+    done = subprocess.run([str(proc.build_dir() / "ehctl"), "--httpd", "false", *args], capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 3 and "EH1001" in done.stderr and done.stdout == ""
+
+
 def test_no_root_owned_file_is_left_behind(ready):
     ready.run("users", "grant", "--tenant", "st-jean", "--person", PERSON)
     ready.run("sessions", "list")
