@@ -65,10 +65,9 @@ mkdir -p "$TARGET/dev/shm"
 mountpoint -q "$TARGET/dev/shm" || mount -t tmpfs tmpfs "$TARGET/dev/shm"
 
 inside() {
-    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb CI=true NODE_EXTRA_CA_CERTS=/root/machine-ca.crt \
+    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb CI=true EH_RECORDING=1 NODE_EXTRA_CA_CERTS=/root/machine-ca.crt \
         chroot "$TARGET" /bin/sh -c "cd /home/ehealth && $1" </dev/null
 }
-BEFORE=$(ls /tmp "$TARGET/tmp" | sort)
 inside './setup demo'
 inside 'URL=$(sed -n "s/^Define URL //p" /tmp/eh-demo-*/httpd/conf/httpd.conf) && curl -fsS "$URL/" | grep -q "Pro Santé Connect"'
 inside './setup demo && ./setup demo --stop'
