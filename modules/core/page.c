@@ -126,7 +126,7 @@ static const words_t *words_of(const eh_err_info_t *info)
 /* A URL for an attribute, escaped; NULL unless it is a local path or http(s). */
 static const char *safe_url(apr_pool_t *p, const char *url)
 {
-    if (!url) return NULL;
+    if (!url || !eh_utf8_valid(url, strlen(url))) return NULL;
     if (!(url[0] == '/' && eh_target_is_local(url)) && strncmp(url, "https://", 8) != 0 &&
         strncmp(url, "http://", 7) != 0) {
         return NULL;

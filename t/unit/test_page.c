@@ -185,6 +185,8 @@ START_TEST(test_hostile)
     ck_assert_ptr_null(strstr(html, "\"onclick"));
     ck_assert_ptr_nonnull(strstr(html, "\xef\xbf\xbd"));
     ck_assert_ptr_nonnull(strstr(html, "<html lang=\"en\">"));
+    page.home_url = "http://\xff"; /* found by fuzz_audit_json */
+    ck_assert_ptr_null(strstr(eh_page_error(p, &page, &err), "http://"));
     page.home_url = "/\\evil.example";
     ck_assert_ptr_null(strstr(eh_page_error(p, &page, &err), "evil.example"));
 }
