@@ -4,6 +4,8 @@
 #define EH_DECLARES_MODULE
 #include "mod_ehealth.h"
 
+#include <signal.h>
+
 #include <http_core.h>
 #include <http_protocol.h>
 #include <http_request.h>
@@ -251,10 +253,30 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     return OK;
 }
 
+/* Until a child serves, SIGTERM makes it destroy its pools inside the signal handler (just_die of the MPMs): harmless in
+ * plain httpd, whose child_init does nearly nothing, fatal in the middle of making curl handles, threads or database
+ * pools. So stop signals wait while the child_init hooks run: ours and those of the modules that build on us. */
+static sigset_t signals_before;
+
 static void child_init(apr_pool_t *pchild, server_rec *main)
 {
+    sigset_t stops;
+
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGHUP);
+    sigaddset(&stops, SIGUSR1);
+    sigaddset(&stops, SIGWINCH);
+    sigaddset(&stops, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &stops, &signals_before);
     eh_io_child_init(pchild, main);
+}
+
+static void child_init_done(apr_pool_t *pchild, server_rec *main)
+{
+    /* Started last: jobs of other modules find what their child_init has made. */
     eh_runner_start(pchild, main);
+    pthread_sigmask(SIG_SETMASK, &signals_before, NULL);
 }
 
 static void register_hooks(apr_pool_t *p)
@@ -272,6 +294,8 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_REALLY_FIRST);
     /* First: the pools exist when the other modules' child_init asks for them. */
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    /* Last: after the child_init of the modules that build on us. */
+    ap_hook_child_init(child_init_done, NULL, NULL, APR_HOOK_REALLY_LAST);
     /* A child that drains after a graceful restart must not compete with its successors for background work. */
     ap_hook_child_stopping(eh_runner_stopping, NULL, NULL, APR_HOOK_MIDDLE);
     eh_route_hooks(p);
