@@ -119,13 +119,15 @@ static int check_key_file(server_rec *s, const eh_sconf_t *conf, apr_pool_t *pte
     apr_finfo_t f;
 
     if (!conf->key_file) {
-        return complain(s, "EHealthKeyFile is missing: make a key file with \"ehctl keys init /etc/ehealth/keys\" and "
-                           "write EHealthKeyFile /etc/ehealth/keys");
+        return complain(s,
+                        "EHealthKeyFile is missing: make a key file with \"ehctl keys new --file /etc/ehealth/keys "
+                        "--group %s\" and write EHealthKeyFile /etc/ehealth/keys",
+                        eh_run_group_name(ptemp));
     }
     if (conf->key_file[0] != '/') return OK; /* another key source: it answers for itself at the start */
     if (APR_STATUS_IS_ENOENT(apr_stat(&f, conf->key_file, APR_FINFO_TYPE, ptemp))) {
-        return complain(s, "EHealthKeyFile %s does not exist: make it with \"ehctl keys init %s\"", conf->key_file,
-                        conf->key_file);
+        return complain(s, "EHealthKeyFile %s does not exist: make it with \"ehctl keys new --file %s --group %s\"",
+                        conf->key_file, conf->key_file, eh_run_group_name(ptemp));
     }
     /* Whoever may read it – root, who restarts – learns now what would keep the server from coming back. */
     if (access(conf->key_file, R_OK) == 0 && eh_keys_load(&ring, conf->key_file, &err, ptemp) != APR_SUCCESS) {

@@ -479,7 +479,7 @@ const command_rec eh_config_cmds[] = {
     AP_INIT_TAKE1("EHealthStateDir", set_global_path, AT(state_dir), RSRC_CONF,
                   "folder for the embedded database and state files, writable by the server's user"),
     AP_INIT_TAKE1("EHealthKeyFile", set_key_file, NULL, RSRC_CONF,
-                  "file with the server's keys, as made by: ehctl keys init"),
+                  "file with the server's keys, as made by: ehctl keys new"),
     AP_INIT_TAKE12("EHealthDatabase", set_database, NULL, RSRC_CONF, "sqlite3 [file], or pgsql \"parameters\""),
     AP_INIT_TAKE1("EHealthDatabaseConnections", set_connections, AT(db_connections), RSRC_CONF,
                   "database connections per child process"),

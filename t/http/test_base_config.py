@@ -69,7 +69,7 @@ WRONG = [
     ("EHealthEventLog /nowhere/events", "the folder /nowhere/ does not exist"),
     ("EHealthStateDir /nowhere/at/all", 'make it with "install -d -o '),
     ("EHealthStateDir /etc/hosts", "is not a folder"),
-    ("EHealthKeyFile /nowhere/keys", 'make it with "ehctl keys init /nowhere/keys"'),
+    ("EHealthKeyFile /nowhere/keys", 'make it with "ehctl keys new --file /nowhere/keys --group '),
 ]
 
 
