@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 #include <apr_strings.h>
+#include <sqlite3.h>
 
 #include "ehealth/db_pool.h"
 #include "ehealth/http_pool.h"
@@ -37,6 +38,24 @@ static void migrate(server_rec *main, const eh_sconf_t *conf, apr_pool_t *ptemp)
     }
 }
 
+/* Libraries set themselves up on first use: done here, before the fork, the children share what that leaves in memory
+ * (half a megabyte each) and start faster. Nothing of it stays open. */
+static void warm_up(server_rec *main, const eh_sconf_t *conf, apr_pool_t *ptemp)
+{
+    static const char sql[] = "CREATE TABLE a (b TEXT PRIMARY KEY, c BIGINT); CREATE INDEX d ON a (c); BEGIN; "
+                              "INSERT INTO a VALUES ('x', 1); SELECT c, count(*) FROM a WHERE b = 'x' AND c > 0 GROUP BY "
+                              "c ORDER BY c; UPDATE a SET c = 2 WHERE b = 'x'; DELETE FROM a WHERE c = 2; COMMIT";
+    eh_httppool_conf_t http = {0};
+    eh_http_t *made = NULL;
+    sqlite3 *db = NULL;
+
+    http.ca_bundle = conf->ca_bundle;
+    eh_httppool_create(&made, &http, eh_log_of_server(main), ptemp);
+    if (strcmp(conf->db_driver, "sqlite3") != 0) return;
+    if (sqlite3_open(":memory:", &db) == SQLITE_OK) sqlite3_exec(db, sql, NULL, NULL, NULL);
+    sqlite3_close(db);
+}
+
 apr_status_t eh_io_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main)
 {
     const eh_sconf_t *conf = eh_sconf(main);
@@ -54,6 +73,7 @@ apr_status_t eh_io_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec 
     }
     eh_process.keys = ring;
     migrate(main, conf, ptemp);
+    warm_up(main, conf, ptemp);
     return APR_SUCCESS;
 }
 
