@@ -124,6 +124,18 @@ def test_survives_a_graceful_restart(ca):
         assert statuses(world, cookie, 8) == {200}
 
 
+@pytest.mark.parametrize("mpm", ["worker", "prefork"])
+def test_other_mpm(mpm):
+    """One thread or many: the same life of a session."""
+    with OidcWorld(mpm=mpm) as world:
+        browser = world.log_in()
+        cookie = "eh-s-psc=" + browser.cookie("eh-s-psc")
+        in_both_children(world, cookie)
+        browser.get(world.url + "/.ehealth/logout")
+        assert browser.submit().status == 200
+        assert statuses(world, cookie) == {302}
+
+
 def test_database_gone_is_503_after_the_grace_and_nobody_is_logged_out(postgres):
     name = postgres.create_database()
     database = "pgsql", postgres.params(name)
