@@ -32,3 +32,6 @@ install-data-hook:
 	cd '$(DESTDIR)$(moduledir)' && rm -f $(module_LTLIBRARIES)
 uninstall-hook:
 	cd '$(DESTDIR)$(moduledir)' 2>/dev/null && rm -f $(module_LTLIBRARIES:.la=.so) || :
+
+# `make distcheck` installs below its own prefix, not into this machine's httpd.
+AM_DISTCHECK_CONFIGURE_FLAGS = --with-moduledir='$${dc_install_base}/modules' --with-confdir='$${dc_install_base}/etc'

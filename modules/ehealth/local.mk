@@ -19,9 +19,9 @@ mod_ehealth_la_SOURCES = \
 	modules/ehealth/mod_ehealth_status.c
 mod_ehealth_la_LIBADD = libehio.la libehcore.la $(CURL_LIBS) $(PQ_LIBS) $(SQLITE_LIBS) $(JANSSON_LIBS) $(OPENSSL_LIBS)
 
-# For t/http alone: a module on top of the base. -rpath makes libtool build a .so of what is never installed.
+# For t/http alone (in a folder of its own: t/http goes into the tarball whole): a module on top of the base. -rpath makes libtool build a .so of what is never installed.
 noinst_LTLIBRARIES += mod_ehprobe.la
 mod_ehprobe_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CFLAGS)
 mod_ehprobe_la_LDFLAGS = $(MODULE_LDFLAGS) -rpath /nonexistent
-mod_ehprobe_la_SOURCES = t/http/mod_ehprobe.c
+mod_ehprobe_la_SOURCES = t/probe/mod_ehprobe.c
 mod_ehprobe_la_LIBADD = libehcore.la $(JANSSON_LIBS) $(OPENSSL_LIBS)

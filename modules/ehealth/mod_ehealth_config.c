@@ -2,6 +2,7 @@
 /* Directives of the base module. A wrong value stops configtest with a sentence that says what to write instead. */
 #include "mod_ehealth.h"
 
+#include <stddef.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <apr_uri.h>
@@ -473,7 +474,7 @@ static const char *add_structure(cmd_parms *cmd, void *dummy, const char *arg)
     return NULL;
 }
 
-#define AT(member) (void *)APR_OFFSETOF(eh_sconf_t, member)
+#define AT(member) (void *)offsetof(eh_sconf_t, member)
 
 const command_rec eh_config_cmds[] = {
     AP_INIT_TAKE1("EHealthStateDir", set_global_path, AT(state_dir), RSRC_CONF,
