@@ -42,6 +42,7 @@ if [ ! -e "$TARGET/etc/debian_version" ]; then
     mkdir -p "$FOLDER"
     debootstrap --variant=minbase "$SUITE" "$TARGET" "$MIRROR"
 fi
+chmod 755 "$TARGET" # debootstrap leaves its root closed to everybody but root
 cat >"$TARGET/etc/apt/sources.list" <<LIST
 deb $MIRROR $SUITE main
 deb $MIRROR $SUITE-updates main

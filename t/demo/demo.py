@@ -85,7 +85,7 @@ def start():
             raise RuntimeError("the portal did not start")
         page = Browser().get(world.url + "/")
         if page.status != 200:
-            raise RuntimeError(f"the start page answers {page.status}")
+            raise RuntimeError(f"the start page answers {page.status}:\n{world.httpd.log_text()}")
     except BaseException as err:
         end(pids)
         shutil.rmtree(folder.path, ignore_errors=True)
