@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures for tests against a real httpd. The error log of every live server is part of each test."""
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -10,6 +11,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from ehhttpd import CA, Httpd, Portal, Postgres  # noqa: E402
 from ehhttpd import proc  # noqa: E402
+
+
+def pytest_configure():
+    # ./setup ends a run with SIGTERM: as an exception, so that fixtures stop what they started
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("ended by SIGTERM", 143))
 
 
 @pytest.fixture(autouse=True)
