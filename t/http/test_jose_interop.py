@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our JOSE (t/unit/jose_tool) against python3-jwcrypto and npm jose, both ways, for every algorithm.
 
-EH_BUILDDIR: where jose_tool was built. EH_NODE, EH_NODE_MODULES: as for the OpenID provider of the demo.
+EH_BUILDDIR: where jose_tool was built (default: the build under test). EH_NODE, EH_NODE_MODULES: as for the OpenID provider of the demo.
 """
 import base64
 import json
@@ -28,7 +28,7 @@ PUBLIC = ("kty", "crv", "n", "e", "x", "y")
 
 def tool(*args, stdin="", check=True):
     """Runs jose_tool; returns its output, or the cause when check is off and it refuses."""
-    build = Path(os.environ.get("EH_BUILDDIR", HERE.parents[1]))
+    build = Path(os.environ.get("EH_BUILDDIR") or proc.build_dir())
     done = subprocess.run([build / "t/unit/jose_tool", *map(str, args)], input=stdin.encode(), capture_output=True,
                           timeout=30)
     if check:
