@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <apr_general.h>
-#include <apr_strings.h>
-#include <check.h>
 #include <jansson.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "ehealth/audit.h"
 #include "ehealth/codec.h"
+#include "eh_test.h"
 
 static apr_pool_t *p;
 
-static void setup(void) { apr_pool_create(&p, NULL); }
-static void teardown(void) { apr_pool_destroy(p); }
+static void setup(void) { p = eh_test_pool; }
 
 static eh_audit_rec_t sample(void)
 {
@@ -192,25 +187,14 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("audit");
-    TCase *tc = tcase_create("record");
-    SRunner *sr;
-    int failed;
+    TCase *tc = eh_test_case(s, "record");
 
-    apr_initialize();
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, setup, NULL);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_line);
     tcase_add_test(tc, test_hostile_bytes);
     tcase_add_test(tc, test_all_pairs);
     tcase_add_test(tc, test_long_fields);
     tcase_add_test(tc, test_insert);
-    suite_add_tcase(s, tc);
-    sr = srunner_create(s);
-    srunner_set_fork_status(sr, CK_NOFORK);
-    srunner_set_tap(sr, "-");
-    srunner_run_all(sr, CK_SILENT);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    apr_terminate();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return eh_test_main(s);
 }

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <apr_general.h>
-#include <apr_strings.h>
-#include <check.h>
 #include <jansson.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "ehealth/err.h"
 #include "ehealth/log.h"
+#include "eh_test.h"
 
 static apr_pool_t *p;
 
-static void setup(void) { apr_pool_create(&p, NULL); }
-static void teardown(void) { apr_pool_destroy(p); }
+static void setup(void) { p = eh_test_pool; }
 
 static const char *member(json_t *j, const char *key) { return json_string_value(json_object_get(j, key)); }
 
@@ -58,7 +53,8 @@ END_TEST
 
 START_TEST(test_problem)
 {
-    eh_err_t err = {EH_E_DB_BUSY, APR_TIMEUP, "A \"quoted\"\nline \xff\xc3\xa9.", "secret cause", 5, "/.ehealth/login/psc"};
+    eh_err_t err = {EH_E_DB_BUSY,   APR_TIMEUP, "A \"quoted\"\nline \xff\xc3\xa9.",
+                    "secret cause", 5,          "/.ehealth/login/psc"};
     const char *text = eh_err_problem_json(p, &err, EH_LANG_FR, "abc-1");
     json_error_t je;
     json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, &je);
@@ -161,25 +157,14 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("err");
-    TCase *tc = tcase_create("err and log");
-    SRunner *sr;
-    int failed;
+    TCase *tc = eh_test_case(s, "err and log");
 
-    apr_initialize();
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_test(tc, test_table);
     tcase_add_test(tc, test_first_one_wins);
     tcase_add_test(tc, test_problem);
     tcase_add_test(tc, test_log_cleans);
     tcase_add_test(tc, test_log_is_bounded);
     tcase_add_test(tc, test_log_err);
-    suite_add_tcase(s, tc);
-    sr = srunner_create(s);
-    srunner_set_fork_status(sr, CK_NOFORK);
-    srunner_set_tap(sr, "-");
-    srunner_run_all(sr, CK_SILENT);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    apr_terminate();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return eh_test_main(s);
 }

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <apr_general.h>
-#include <check.h>
 #include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "ehealth/metrics.h"
+#include "eh_test.h"
 
 static apr_pool_t *p;
 
-static void setup(void) { apr_pool_create(&p, NULL); }
-static void teardown(void) { apr_pool_destroy(p); }
+static void setup(void) { p = eh_test_pool; }
 
 static const eh_metric_def_t ok = {"ehealth_login_total", "result=\"ok\"", EH_COUNTER, "Log-ins\nby \\ result."},
                              sessions = {"ehealth_sessions", "", EH_GAUGE, "Sessions."},
@@ -142,23 +138,12 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("metrics");
-    TCase *tc = tcase_create("metrics");
-    SRunner *sr;
-    int failed;
+    TCase *tc = eh_test_case(s, "metrics");
 
-    apr_initialize();
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_test(tc, test_text);
     tcase_add_test(tc, test_absent_is_no_op);
     tcase_add_test(tc, test_definitions);
     tcase_add_test(tc, test_nothing_is_lost);
-    suite_add_tcase(s, tc);
-    sr = srunner_create(s);
-    srunner_set_fork_status(sr, CK_NOFORK);
-    srunner_set_tap(sr, "-");
-    srunner_run_all(sr, CK_SILENT);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    apr_terminate();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return eh_test_main(s);
 }

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <apr_general.h>
-#include <apr_strings.h>
-#include <check.h>
 #include <libxml/HTMLparser.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "ehealth/codec.h"
 #include "ehealth/crypto.h"
 #include "ehealth/page.h"
+#include "eh_test.h"
 
 static apr_pool_t *p;
 
-static void setup(void) { apr_pool_create(&p, NULL); }
-static void teardown(void) { apr_pool_destroy(p); }
+static void setup(void) { p = eh_test_pool; }
 
 START_TEST(test_lang)
 {
@@ -220,12 +215,9 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("page");
-    TCase *tc = tcase_create("page");
-    SRunner *sr;
-    int failed;
+    TCase *tc = eh_test_case(s, "page");
 
-    apr_initialize();
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, setup, NULL);
     tcase_set_timeout(tc, 30);
     tcase_add_test(tc, test_lang);
     tcase_add_test(tc, test_csp);
@@ -233,14 +225,5 @@ int main(void)
     tcase_add_test(tc, test_remedies);
     tcase_add_test(tc, test_hostile);
     tcase_add_test(tc, test_notices);
-    suite_add_tcase(s, tc);
-    sr = srunner_create(s);
-    srunner_set_fork_status(sr, CK_NOFORK);
-    srunner_set_tap(sr, "-");
-    srunner_run_all(sr, CK_SILENT);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    xmlCleanupParser();
-    apr_terminate();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return eh_test_main(s);
 }

@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <apr_general.h>
-#include <apr_strings.h>
-#include <check.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "ehealth/rate.h"
+#include "eh_test.h"
 
 static apr_pool_t *p;
 static const unsigned char seed[16] = "0123456789abcdef";
 static const apr_time_t t0 = APR_INT64_C(1790000000) * APR_USEC_PER_SEC;
 
-static void setup(void) { apr_pool_create(&p, NULL); }
-static void teardown(void) { apr_pool_destroy(p); }
+static void setup(void) { p = eh_test_pool; }
 
 static eh_rate_t *make(int cells) { return eh_rate_make(apr_pcalloc(p, eh_rate_size(cells)), cells, seed, p); }
 
@@ -212,12 +207,9 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("rate");
-    TCase *tc = tcase_create("rate");
-    SRunner *sr;
-    int failed;
+    TCase *tc = eh_test_case(s, "rate");
 
-    apr_initialize();
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_test(tc, test_bucket);
     tcase_add_test(tc, test_edges);
     tcase_add_test(tc, test_clock);
@@ -225,13 +217,5 @@ int main(void)
     tcase_add_test(tc, test_property);
     tcase_add_test(tc, test_threads);
     tcase_add_test(tc, test_threads_crowded);
-    suite_add_tcase(s, tc);
-    sr = srunner_create(s);
-    srunner_set_fork_status(sr, CK_NOFORK);
-    srunner_set_tap(sr, "-");
-    srunner_run_all(sr, CK_SILENT);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    apr_terminate();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return eh_test_main(s);
 }

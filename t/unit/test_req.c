@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <apr_general.h>
-#include <apr_strings.h>
-#include <check.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "ehealth/req.h"
+#include "eh_test.h"
 
 static apr_pool_t *p;
 static apr_table_t *headers;
@@ -31,14 +26,13 @@ static apr_status_t pull(void *baton, char *buf, apr_size_t *len, eh_err_t *err)
 
 static void setup(void)
 {
-    apr_pool_create(&p, NULL);
+    p = eh_test_pool;
     headers = apr_table_make(p, 4);
     memset(&req, 0, sizeof(req));
     req.p = p;
     req.headers = headers;
     req.content_length = -1;
 }
-static void teardown(void) { apr_pool_destroy(p); }
 
 static const char *cookie(const char *header, const char *name)
 {
@@ -168,25 +162,14 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("req");
-    TCase *tc = tcase_create("req");
-    SRunner *sr;
-    int failed;
+    TCase *tc = eh_test_case(s, "req");
 
-    apr_initialize();
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_test(tc, test_cookie);
     tcase_add_test(tc, test_cookie_twice);
     tcase_add_test(tc, test_body);
     tcase_add_test(tc, test_body_refused);
     tcase_add_test(tc, test_answers);
     tcase_add_test(tc, test_list);
-    suite_add_tcase(s, tc);
-    sr = srunner_create(s);
-    srunner_set_fork_status(sr, CK_NOFORK);
-    srunner_set_tap(sr, "-");
-    srunner_run_all(sr, CK_SILENT);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    apr_terminate();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return eh_test_main(s);
 }

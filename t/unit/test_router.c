@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <apr_general.h>
-#include <check.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "ehealth/req.h"
+#include "eh_test.h"
 
 static apr_pool_t *p;
 
-static void setup(void) { apr_pool_create(&p, NULL); }
-static void teardown(void) { apr_pool_destroy(p); }
+static void setup(void) { p = eh_test_pool; }
 
 static const eh_route_t by_param = {"GET", "/a/{x}"}, literal = {"GET", "/a/b"}, post_literal = {"POST", "/a/b"},
                         put_param = {"PUT", "/a/{x}"}, deep = {"GET", "/a/{x}/c/{y}"}, late = {"GET", "/a/{x}/c/d"},
@@ -100,23 +95,12 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("router");
-    TCase *tc = tcase_create("router");
-    SRunner *sr;
-    int failed;
+    TCase *tc = eh_test_case(s, "router");
 
-    apr_initialize();
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_test(tc, test_params);
     tcase_add_test(tc, test_literal_wins);
     tcase_add_test(tc, test_methods);
     tcase_add_test(tc, test_not_found);
-    suite_add_tcase(s, tc);
-    sr = srunner_create(s);
-    srunner_set_fork_status(sr, CK_NOFORK);
-    srunner_set_tap(sr, "-");
-    srunner_run_all(sr, CK_SILENT);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    apr_terminate();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return eh_test_main(s);
 }
