@@ -84,7 +84,7 @@ def server_on(httpd, postgres):
     server = httpd(f"EHealthDatabaseTimeout {int(ACQUIRE * 1000)} {int(QUERY * 1000)}\nEHealthDatabaseConnections 12\n",
                    ehealth=("ehealth", "ehprobe"), database=("pgsql", postgres.params(name)))
     # what an outage must and may say: each refused request its code, the jobs and the breaker theirs
-    server.allow(r"EH200[0-26]|EH2005|database")
+    server.allow(r"EH200[0-26]|EH2005|database|background job [a-z-]+ has failed")
     # libpq itself, to stderr, when the server ends a session in the middle of its making: nothing was asked yet
     server.allow(r"^(FATAL|WARNING):  terminating connection due to (administrator|immediate shutdown) command")
     return server, name
