@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from ehhttpd import proc
 from oidcworld import OidcWorld, practitioner, protect
 
 NAVIGATE = [("Sec-Fetch-Mode", "navigate"), ("Accept", "text/html")]
@@ -112,9 +111,7 @@ def schema(postgres, name):
     """What `ehctl migrate` does to an empty PostgreSQL, by the same program."""
     with OidcWorld(database=("pgsql", postgres.params(name))) as world:
         world.httpd.allow("EH2006")
-        conf = ["-f", str(world.httpd.conf_file)]
-        done = proc.run([proc.build_dir() / "ehctl", *conf, "migrate"], check=False, env=world.httpd._environment())
-        assert done.returncode == 0, done.stdout
+        world.httpd.migrate()
 
 
 def test_survives_a_graceful_restart(ca):

@@ -67,8 +67,8 @@ START_TEST(unsafe_targets_become_the_root)
                                       "javascript:alert(1)",
                                       "/a\r\nSet-Cookie: x=1",
                                       "/a\tb",
-                                      "/\x1f"
-                                      "x"};
+                                      ("/\x1f"
+                                       "x")};
     char *huge = apr_palloc(eh_test_pool, 2002);
     apr_size_t i;
 
