@@ -84,7 +84,7 @@ apr_status_t eh_crypto_init(void)
     pthread_mutex_lock(&lib_lock);
     ok = atomic_load(&lib_ready);
     if (!ok) {
-        ok = OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL) == 1 &&
+        ok = OPENSSL_init_crypto(0, NULL) == 1 &&
              (lib.sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL)) && (lib.hmac = EVP_MAC_fetch(NULL, "HMAC", NULL)) &&
              (lib.hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL)) &&
              (lib.gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL)) && (at_exit || !atexit(lib_unload)) &&
@@ -99,30 +99,61 @@ apr_status_t eh_crypto_init(void)
     return ok ? APR_SUCCESS : APR_EGENERAL;
 }
 
-static contexts_t *contexts_make(void)
-{
-    contexts_t *c = calloc(1, sizeof(*c));
-    OSSL_PARAM digest[2] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA2-256", 0),
-                            OSSL_PARAM_construct_end()};
-
-    if (c && (c->sha256 = EVP_MD_CTX_new()) && EVP_DigestInit_ex2(c->sha256, lib.sha256, NULL) &&
-        (c->hmac = EVP_MAC_CTX_new(lib.hmac)) && EVP_MAC_CTX_set_params(c->hmac, digest) &&
-        (c->seal = EVP_CIPHER_CTX_new()) && EVP_EncryptInit_ex2(c->seal, lib.gcm, NULL, NULL, NULL) &&
-        (c->open = EVP_CIPHER_CTX_new()) && EVP_DecryptInit_ex2(c->open, lib.gcm, NULL, NULL, NULL) &&
-        !pthread_setspecific(lib.key, c)) {
-        return c;
-    }
-    contexts_free(c);
-    return NULL;
-}
-
 static contexts_t *contexts(void)
 {
     contexts_t *c;
 
     if (eh_crypto_init()) return NULL;
-    c = pthread_getspecific(lib.key);
-    return c ? c : contexts_make();
+    if ((c = pthread_getspecific(lib.key))) return c;
+    c = calloc(1, sizeof(*c));
+    if (c && pthread_setspecific(lib.key, c)) {
+        free(c);
+        c = NULL;
+    }
+    return c;
+}
+
+/* Each is made when the thread first needs it: most threads only ever hash, and a server has many threads. */
+
+static EVP_MD_CTX *sha256_context(void)
+{
+    contexts_t *c = contexts();
+
+    if (!c || c->sha256) return c ? c->sha256 : NULL;
+    if ((c->sha256 = EVP_MD_CTX_new()) && !EVP_DigestInit_ex2(c->sha256, lib.sha256, NULL)) {
+        EVP_MD_CTX_free(c->sha256);
+        c->sha256 = NULL;
+    }
+    return c->sha256;
+}
+
+static EVP_MAC_CTX *hmac_context(void)
+{
+    OSSL_PARAM digest[2] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA2-256", 0),
+                            OSSL_PARAM_construct_end()};
+    contexts_t *c = contexts();
+
+    if (!c || c->hmac) return c ? c->hmac : NULL;
+    if ((c->hmac = EVP_MAC_CTX_new(lib.hmac)) && !EVP_MAC_CTX_set_params(c->hmac, digest)) {
+        EVP_MAC_CTX_free(c->hmac);
+        c->hmac = NULL;
+    }
+    return c->hmac;
+}
+
+static EVP_CIPHER_CTX *gcm_context(int sealing)
+{
+    contexts_t *c = contexts();
+    EVP_CIPHER_CTX **slot;
+
+    if (!c) return NULL;
+    slot = sealing ? &c->seal : &c->open;
+    if (*slot) return *slot;
+    if ((*slot = EVP_CIPHER_CTX_new()) && !EVP_CipherInit_ex2(*slot, lib.gcm, NULL, NULL, sealing, NULL)) {
+        EVP_CIPHER_CTX_free(*slot);
+        *slot = NULL;
+    }
+    return *slot;
 }
 
 /** A failure must not stay in the thread's OpenSSL error queue: mod_ssl and curl would take it for theirs. */
@@ -141,24 +172,24 @@ apr_status_t eh_random(unsigned char *buf, apr_size_t len)
 
 apr_status_t eh_sha256(unsigned char out[EH_SHA256_LEN], const void *data, apr_size_t len)
 {
-    contexts_t *c = contexts();
+    EVP_MD_CTX *ctx;
     unsigned n = 0;
 
     ERR_set_mark();
     /* NULL digest: starts again with the one the context has. */
-    return done(c && EVP_DigestInit_ex2(c->sha256, NULL, NULL) && EVP_DigestUpdate(c->sha256, data, len) &&
-                EVP_DigestFinal_ex(c->sha256, out, &n) && n == EH_SHA256_LEN);
+    return done((ctx = sha256_context()) && EVP_DigestInit_ex2(ctx, NULL, NULL) && EVP_DigestUpdate(ctx, data, len) &&
+                EVP_DigestFinal_ex(ctx, out, &n) && n == EH_SHA256_LEN);
 }
 
 apr_status_t eh_hmac_sha256(unsigned char out[EH_SHA256_LEN], const unsigned char *key, apr_size_t key_len,
                             const void *data, apr_size_t len)
 {
-    contexts_t *c = contexts();
+    EVP_MAC_CTX *ctx;
     size_t n = 0;
 
     ERR_set_mark();
-    return done(c && EVP_MAC_init(c->hmac, key, key_len, NULL) && EVP_MAC_update(c->hmac, data, len) &&
-                EVP_MAC_final(c->hmac, out, &n, EH_SHA256_LEN) && n == EH_SHA256_LEN);
+    return done((ctx = hmac_context()) && EVP_MAC_init(ctx, key, key_len, NULL) && EVP_MAC_update(ctx, data, len) &&
+                EVP_MAC_final(ctx, out, &n, EH_SHA256_LEN) && n == EH_SHA256_LEN);
 }
 
 apr_status_t eh_hkdf_sha256(unsigned char *out, apr_size_t out_len, const unsigned char *ikm, apr_size_t ikm_len,
@@ -196,31 +227,31 @@ apr_status_t eh_gcm_encrypt(const unsigned char key[32], const unsigned char non
                             apr_size_t aad_len, const void *in, apr_size_t len, unsigned char *out,
                             unsigned char tag[16])
 {
-    contexts_t *c = contexts();
+    EVP_CIPHER_CTX *ctx;
     OSSL_PARAM get_tag[2] = {OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, GCM_TAG_LEN),
                              OSSL_PARAM_construct_end()};
     unsigned char none[1];
     int n;
 
     ERR_set_mark();
-    return done(c && EVP_EncryptInit_ex2(c->seal, NULL, key, nonce, NULL) &&
-                gcm_run(c->seal, aad, aad_len, in, len, out) && EVP_EncryptFinal_ex(c->seal, none, &n) &&
-                EVP_CIPHER_CTX_get_params(c->seal, get_tag));
+    return done((ctx = gcm_context(1)) && EVP_EncryptInit_ex2(ctx, NULL, key, nonce, NULL) &&
+                gcm_run(ctx, aad, aad_len, in, len, out) && EVP_EncryptFinal_ex(ctx, none, &n) &&
+                EVP_CIPHER_CTX_get_params(ctx, get_tag));
 }
 
 apr_status_t eh_gcm_decrypt(const unsigned char key[32], const unsigned char nonce[12], const void *aad,
                             apr_size_t aad_len, const void *in, apr_size_t len, unsigned char *out,
                             const unsigned char tag[16])
 {
-    contexts_t *c = contexts();
+    EVP_CIPHER_CTX *ctx;
     OSSL_PARAM set_tag[2] = {OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, (void *)tag, GCM_TAG_LEN),
                              OSSL_PARAM_construct_end()};
     unsigned char none[1];
     int n, ok;
 
     ERR_set_mark();
-    ok = c && EVP_DecryptInit_ex2(c->open, NULL, key, nonce, set_tag) && gcm_run(c->open, aad, aad_len, in, len, out) &&
-         EVP_DecryptFinal_ex(c->open, none, &n);
+    ok = (ctx = gcm_context(0)) && EVP_DecryptInit_ex2(ctx, NULL, key, nonce, set_tag) &&
+         gcm_run(ctx, aad, aad_len, in, len, out) && EVP_DecryptFinal_ex(ctx, none, &n);
     if (!ok) OPENSSL_cleanse(out, len);
     return done(ok);
 }

@@ -87,13 +87,16 @@ static apr_status_t lite_after_open(db_conn_t *c, const char **cause)
     sqlite3 *db = c->native;
 
     sqlite3_extended_result_codes(db, 1);
+    /* Each connection would touch 120 KB of lookaside at once and keep up to 2 MB of pages; a child has many, and one that
+     * is little used should cost little. Busy is no error: then it stays. */
+    sqlite3_db_config(db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 0, 0);
     sqlite3_progress_handler(db, PROGRESS_STEPS, deadline_passed, c);
     if (ensure_wal(c, cause) != APR_SUCCESS) return APR_EGENERAL;
     /* FULL: what was committed survives a power cut. Never busy_timeout: APR's driver sleeps holding its process mutex. */
     if (sqlite3_exec(
             db,
             "PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON;PRAGMA trusted_schema=OFF;PRAGMA temp_store=MEMORY;"
-            "PRAGMA journal_size_limit=67108864",
+            "PRAGMA journal_size_limit=67108864;PRAGMA cache_size=-512",
             NULL, NULL, NULL) != SQLITE_OK) {
         *cause = apr_psprintf(c->cp, "sqlite %d", sqlite3_extended_errcode(db));
         return APR_EGENERAL;
