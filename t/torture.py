@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """torture.py --out FOLDER [stage…]: the long forms. Stages: fuzz, database, soak, bare (all, in this order).
 Writes FOLDER/<date>.json: commit, seconds and, by stage, passed, seconds, executions. A result that is to show an acceptance
-id is copied to t/results/torture.json and committed.
+id is copied to t/results/<stage>.json and committed.
 
 EH_FUZZ_SECONDS (300 a target), EH_SOAK_SECONDS (1800) and EH_BARE (folder of the bare root) change the lengths."""
 import argparse
