@@ -119,8 +119,8 @@ fails check-directives "no reference at all" "^conf/ehealth.conf:0: the referenc
 # --- check-tests ---
 sed -i '/tcase_add_test(tc, test_table)/d' "$t/t/unit/test_err.c"
 fails check-tests "a START_TEST that is not added" "^t/unit/test_err.c:$(at 'START_TEST(test_table)' "$t/t/unit/test_err.c"): test test_table is in no test case"
-sed -i '/suite_add_tcase/d' "$t/t/unit/test_err.c"
-fails check-tests "a case that is not added" "^t/unit/test_err.c:1: case tc is in no suite"
+sed -i '/suite_add_tcase/d' "$t/t/unit/test_http.c"
+fails check-tests "a case that is not added" "^t/unit/test_http.c:1: case tc is in no suite"
 sed -i '/^TESTS += .*test_router/d' "$t/t/unit/local.mk"
 fails check-tests "a test program that is not run" "^t/unit/test_router.c:1: is not run"
 cp "$t/t/unit/test_router.c" "$t/t/unit/test_planted.c"
