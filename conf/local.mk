@@ -1,5 +1,8 @@
 # conf: the reference configuration, and on Debian-like systems what a2enmod and a2enconf look for.
 dist_doc_DATA = conf/ehealth.conf conf/errors.md
+examplesdir = $(docdir)/examples
+dist_examples_DATA = conf/examples/prosanteconnect.conf conf/examples/iamconnect.conf conf/examples/oidc.conf \
+	conf/examples/legacy-portal.conf conf/examples/pgsql-multi-node.conf
 EXTRA_DIST += conf/ehealth.load.in conf/ehealth_oidc.load.in
 CLEANFILES += conf/ehealth.load conf/ehealth_oidc.load
 

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What people copy must work: every file of conf/examples and every configuration in README.md passes configtest, with the
+files it names made here."""
+import json
+import re
+import shutil
+
+import pytest
+
+from ehhttpd import Httpd, proc
+from ehhttpd.httpd import layout
+from ehhttpd.keyfile import write_keys
+
+EXAMPLES = sorted((proc.ROOT / "conf" / "examples").glob("*.conf"))
+README = re.findall(r"^```apache\n(.*?)^```$", (proc.ROOT / "README.md").read_text(), re.M | re.S)
+ETC = re.compile(r"/etc/ehealth\b")
+
+
+@pytest.fixture(scope="module")
+def server(ca):
+    """A server that has what an administrator prepared in /etc/ehealth: here ${DIR}/conf/etc."""
+    s = Httpd("", ca=ca, keys=False, modules=("ssl", "remoteip", "cgid"))
+    etc = s.dir / "conf" / "etc"
+    (etc / "tls").mkdir(parents=True)
+    write_keys(etc / "keys")
+    cert, key = ca.issue("examples", subject="/CN=portal.hospital.example")
+    for source, name in ((cert, "tls/site.pem"), (key, "tls/site.key"), (ca.cert, "tls/hospital-ca.pem")):
+        shutil.copy(source, etc / name)
+    proc.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", etc / "staff.key"])
+    for name in ("psc.secret", "staff.secret"):
+        (etc / name).write_text("secret\n")
+    for path in etc.glob("*.*"):
+        path.chmod(0o640 if path.is_file() else 0o755)
+    yield s
+    s.folder.remove()
+
+
+def given(server, text):
+    """configtest of the text, and what the server made of it."""
+    text = ETC.sub(f"{server.dir}/conf/etc", text).replace("/var/log/apache2", f"{server.dir}/logs")
+    code, said = server.configtest(text)
+    assert code == 0 and "Syntax OK" in said, said
+    server.write_conf(text)
+    done = proc.run([layout()[0], "-t", "-D", "DUMP_EHEALTH", "-f", server.conf_file], env=server._environment())
+    return said, json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
+
+
+def test_there_is_one_for_each_preset_and_place():
+    assert {path.stem for path in EXAMPLES} == {"prosanteconnect", "iamconnect", "oidc", "legacy-portal", "pgsql-multi-node"}
+    assert len(README) == 4
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
+def test_example(server, path):
+    said, told = given(server, path.read_text())
+    assert "warn" not in said.lower(), said
+    host = next(h for h in told["hosts"] if h["providers"])
+    wanted = set(re.findall(r"<EHealthProvider (\S+)>", path.read_text()))
+    assert {p["name"] for p in host["providers"]} == wanted
+    for provider in host["providers"]:
+        callback = f"{host['public_url']}/.ehealth/callback/{provider['name']}"
+        assert provider["redirect_uri"] == callback
+        if "redirect uri" in path.read_text().lower():
+            assert callback in path.read_text(), "the comment tells the address to register"
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_readme(server, number):
+    """Each provider's ten lines, and with them the portal's lines, moved to that provider."""
+    text = README[number]
+    name = re.search(r"<EHealthProvider (\S+)>", text)[1]
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    assert len(lines) <= 10, "ten lines of configuration per provider"
+    # the main server of the harness has a public URL: the README's stands in a host of its own, as in /etc/apache2
+    key_file, rest = lines[0], "\n".join(lines[1:] + [README[3].replace("EHealthLogin psc", f"EHealthLogin {name}")])
+    _, told = given(server, f"{key_file}\n<VirtualHost *:8443>\nServerName portal.hospital.example\n{rest}\n</VirtualHost>\n")
+    host = next(h for h in told["hosts"] if h["providers"])
+    assert [p["name"] for p in host["providers"]] == [name]
+    assert host["public_url"] == "https://portal.hospital.example"
