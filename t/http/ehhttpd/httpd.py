@@ -285,10 +285,10 @@ class Httpd:
 
     def stop(self, check=True):
         """Stops the server; with check, its log must be clean and the stop itself too."""
-        if self.process is None:
-            return
-        clean = self.process.stop(timeout=30)
-        self.process = None
+        clean = True
+        if self.process is not None:
+            clean = self.process.stop(timeout=30)
+            self.process = None
         self._forget()
         try:
             if check:
