@@ -71,7 +71,7 @@ typedef struct oidc_param_t {
  */
 typedef struct oidc_conf_t {
     const char *name;
-    const char *preset;      /* "prosanteconnect", "iamconnect", "oidc" (default) */
+    const char *preset;      /* "prosanteconnect", "iamconnect", "oidc"; must be said */
     const char *environment; /* default: the preset's first */
     const char *client_id;
     const char *client_secret;         /* already read from its file, trimmed */

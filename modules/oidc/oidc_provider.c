@@ -116,7 +116,11 @@ static const char *pick_preset(oidc_provider_t *v, const oidc_conf_t *c, apr_poo
         return "The name of an <EHealthProvider> has 1 to 32 characters of a-z, 0-9 and '-'.";
     }
     v->name = c->name;
-    v->preset = c->preset ? c->preset : "oidc";
+    /* A default would read the claims of a national provider as those of just any: nobody would be a professional, and
+     * nothing would say why. */
+    if (!(v->preset = c->preset)) {
+        return apr_psprintf(p, "EHealthPreset is missing: write one of: %s.", list_names(oidc_preset_names(p), p));
+    }
     if (!(v->idp = oidc_preset(v->preset))) {
         return apr_psprintf(p, "EHealthPreset %s is not known; write one of: %s.", v->preset,
                             list_names(oidc_preset_names(p), p));

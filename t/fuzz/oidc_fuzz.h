@@ -49,6 +49,7 @@ static __attribute__((unused)) oidc_provider_t *fz_provider(apr_pool_t *p)
     oidc_conf_t conf;
 
     oidc_conf_init(&conf, "op");
+    conf.preset = "oidc";
     conf.issuer = "https://op.example";
     conf.client_id = "client-1";
     conf.client_secret = "secret";

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people copy must work: every file of conf/examples and every configuration in README.md passes configtest, with the
-files it names made here."""
+"""What people copy must work: every file of conf/examples passes configtest, with the files it names made here, and the
+defaults that conf/ehealth.conf tells are those of the code."""
 import json
 import re
 import shutil
@@ -12,7 +12,6 @@ from ehhttpd.httpd import layout
 from ehhttpd.keyfile import write_keys
 
 EXAMPLES = sorted((proc.ROOT / "conf" / "examples").glob("*.conf"))
-README = re.findall(r"^```apache\n(.*?)^```$", (proc.ROOT / "README.md").read_text(), re.M | re.S)
 ETC = re.compile(r"/etc/ehealth\b")
 
 
@@ -47,7 +46,6 @@ def given(server, text):
 
 def test_there_is_one_for_each_preset_and_place():
     assert {path.stem for path in EXAMPLES} == {"prosanteconnect", "iamconnect", "oidc", "legacy-portal", "pgsql-multi-node"}
-    assert len(README) == 4
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
@@ -62,18 +60,3 @@ def test_example(server, path):
         assert provider["redirect_uri"] == callback
         if "redirect uri" in path.read_text().lower():
             assert callback in path.read_text(), "the comment tells the address to register"
-
-
-@pytest.mark.parametrize("number", range(3))
-def test_readme(server, number):
-    """Each provider's ten lines, and with them the portal's lines, moved to that provider."""
-    text = README[number]
-    name = re.search(r"<EHealthProvider (\S+)>", text)[1]
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    assert len(lines) <= 10, "ten lines of configuration per provider"
-    # the main server of the harness has a public URL: the README's stands in a host of its own, as in /etc/apache2
-    key_file, rest = lines[0], "\n".join(lines[1:] + [README[3].replace("EHealthLogin psc", f"EHealthLogin {name}")])
-    _, told = given(server, f"{key_file}\n<VirtualHost *:8443>\nServerName portal.hospital.example\n{rest}\n</VirtualHost>\n")
-    host = next(h for h in told["hosts"] if h["providers"])
-    assert [p["name"] for p in host["providers"]] == [name]
-    assert host["public_url"] == "https://portal.hospital.example"

@@ -30,6 +30,7 @@ FAULTS = [
     ("<EHealthProvider a>\n<EHealthProvider b>\n</EHealthProvider>\n</EHealthProvider>\n", "inside another"),
     ("EHealthIssuer https://op.example\n", "belongs inside <EHealthProvider name>"),
     (PSC.format("EHealthClientID y"), "EHealthClientID stands twice"),
+    (PSC.format("").replace("EHealthPreset prosanteconnect\n", ""), "EHealthPreset is missing"),
     (PSC.format("EHealthPreset psc").replace("EHealthPreset prosanteconnect\n", ""), "prosanteconnect"),
     (PSC.format("EHealthEnvironment moon"), "production"),
     (PSC.format("EHealthIssuer http://op.example"), "https"),

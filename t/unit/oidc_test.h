@@ -189,6 +189,7 @@ EH_TEST_FN void fx_setup(void)
     fx_ctx.correlation = "test-1";
     ck_assert_rv_ok(oidc_cache_create(&fx_cache, eh_test_pool));
     oidc_conf_init(&fx_conf, "op");
+    fx_conf.preset = "oidc";
     fx_conf.issuer = FX_ISSUER;
     fx_conf.client_id = "client-1";
     fx_conf.client_secret = "s3cr:t/+ %";

@@ -533,6 +533,9 @@ START_TEST(sentences_of_configtest)
     fx_conf.environment = "bas";
     SAYS("production, sandbox");
     fx_conf.preset = NULL;
+    SAYS("EHealthPreset is missing");
+    SAYS("iamconnect, ");
+    fx_conf.preset = "oidc";
     fx_conf.environment = NULL;
     fx_conf.issuer = NULL;
     SAYS("EHealthIssuer is missing");
