@@ -60,7 +60,9 @@ void hot_cookie_take(hot_cookie_t *out, const char *header, const char *wanted, 
 
         while (trim > value && is_blank(trim[-1]))
             trim--;
-        if (wanted && len == want_len && memcmp(name, wanted, len) == 0) {
+        /* Behind a comma it is part of another cookie's value, which any neighbour domain may have set: never believed. It
+         * is taken out all the same, for applications that split there. */
+        if (wanted && *start != ',' && len == want_len && memcmp(name, wanted, len) == 0) {
             see_value(out, &twice, value, (apr_size_t)(trim - value), p);
         }
         if (out->taken++ == 0) {

@@ -15,7 +15,9 @@ typedef struct hot_cookie_t {
 
 /**
  * Ours are cookies whose names start with "__Host-eh-", "eh-s-" or are "eh-b". header may be NULL, wanted too.
- * A comma ends a cookie as a semicolon does when one of ours follows: httpd joins repeated Cookie headers so.
+ * A comma ends a cookie as a semicolon does when one of ours follows, because httpd joins repeated Cookie headers so. But
+ * what follows is only taken out, never the value that was asked for: a comma may also be part of the value of a cookie
+ * that a neighbour domain has set, and the browser checked no "__Host-" there (RFC 6265bis §5.7).
  */
 void hot_cookie_take(hot_cookie_t *out, const char *header, const char *wanted, apr_pool_t *p);
 

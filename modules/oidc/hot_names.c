@@ -101,37 +101,30 @@ int hot_names_scrub(const hot_names_t *set, apr_table_t *headers, apr_pool_t *pt
     return before - apr_table_elts(headers)->nelts;
 }
 
+/* What mod_proxy reads (ap_get_token) ends a word at blanks and semicolons too, not only where RFC 9110 has its commas. */
+#define WORD_ENDS ",; \t\r\n\v\f"
+
 int hot_names_connection(const hot_names_t *set, const char **pvalue, apr_pool_t *p)
 {
     const char *s = *pvalue;
-    char *out = NULL, *o = NULL;
+    char *out, *o;
     int taken = 0;
 
     if (s == NULL || set->count == 0) return 0;
-    while (*s) {
-        const char *start, *end, *next = s + strcspn(s, ",");
+    o = out = apr_palloc(p, 2 * strlen(s) + 1); /* each word may get a comma where it had none */
+    for (s += strspn(s, WORD_ENDS); *s; s += strspn(s, WORD_ENDS)) {
+        apr_size_t len = strcspn(s, WORD_ENDS);
 
-        for (start = s; start < next && apr_isspace(*start); start++)
-            ;
-        for (end = next; end > start && apr_isspace(end[-1]); end--)
-            ;
-        if (hot_names_has(set, start, (apr_size_t)(end - start))) {
+        if (hot_names_has(set, s, len)) {
             taken++;
-            if (out == NULL) {
-                out = apr_palloc(p, strlen(*pvalue) + 1);
-                memcpy(out, *pvalue, (apr_size_t)(s - *pvalue));
-                o = out + (s - *pvalue);
-            }
-        } else if (out && end > start) {
-            if (o > out && o[-1] != ',') *o++ = ',';
-            memcpy(o, start, (apr_size_t)(end - start));
-            o += end - start;
+        } else {
+            if (o > out) *o++ = ',';
+            memcpy(o, s, len);
+            o += len;
         }
-        s = *next ? next + 1 : next;
+        s += len;
     }
     if (taken == 0) return 0;
-    while (o > out && (o[-1] == ',' || apr_isspace(o[-1])))
-        o--;
     *o = '\0';
     *pvalue = *out ? out : NULL;
     return taken;

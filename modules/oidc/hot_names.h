@@ -23,8 +23,9 @@ int hot_names_count(const hot_names_t *set);
  *  when there is something to remove. */
 int hot_names_scrub(const hot_names_t *set, apr_table_t *headers, apr_pool_t *ptemp);
 
-/** A Connection header's value without names of the set (a proxy drops the headers named there). *pvalue is left alone
- *  when there is none; set to NULL when nothing else remains. @return how many were taken out. */
+/** A Connection header's value without names of the set (a proxy drops the headers named there). Words end where mod_proxy
+ *  ends them: at commas, semicolons and blanks. *pvalue is left alone when there is none; else the words that remain are
+ *  joined by commas; NULL when none does. @return how many were taken out. */
 int hot_names_connection(const hot_names_t *set, const char **pvalue, apr_pool_t *p);
 
 /** 1 when name is a token (RFC 9110 §5.1) that may be used as identity header: hop-by-hop, framing, credentials and

@@ -189,6 +189,9 @@ void eho_jobs_register(const eh_base_t *base);
 
 /* --- authentication (mod_ehealth_oidc_authn.c) --- */
 int eho_check_authn(request_rec *r);
+/** httpd asks nobody again for a subrequest or internal redirect in the same section as its origin: who was admitted there
+ * is told to this request too. @return 1 when somebody was. */
+int eho_adopt(request_rec *r);
 void eho_insert_filter(request_rec *r);
 void eho_filters_register(void);
 /** Local path that starts a log-in with the provider and comes back to target (NULL: to "/"). In p. */

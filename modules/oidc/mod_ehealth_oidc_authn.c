@@ -92,7 +92,19 @@ static void tell(request_rec *r, hot_entry_t *e, const eho_dir_t *dir)
     }
 }
 
-static int admit(request_rec *r, eho_req_t *rq, const eho_dir_t *dir, hot_entry_t *e)
+/* The application hears of the session's person. */
+static void introduce(request_rec *r, eho_req_t *rq, const oidc_provider_t *prov, hot_entry_t *e)
+{
+    rq->prov = prov;
+    rq->entry = e;
+    rq->who = e->who;
+    eho.base->set_principal(r, e->who);
+    tell(r, e, eho_dir(r));
+    /* mod_cache must not keep the page of one person for another, whatever the application says of it. */
+    apr_table_setn(r->subprocess_env, "no-cache", "1");
+}
+
+static int admit(request_rec *r, eho_req_t *rq, const eho_dir_t *dir, const oidc_provider_t *prov, hot_entry_t *e)
 {
     const char *user = value_of(r, e, dir->user ? dir->user : eho.log_id);
     eh_err_t err = {EH_E_NONE};
@@ -101,15 +113,22 @@ static int admit(request_rec *r, eho_req_t *rq, const eho_dir_t *dir, hot_entry_
         eh_err_set(&err, EH_E_DENIED_UNMAPPED, APR_EGENERAL, NULL);
         return refuse(r, &err, HTTP_FORBIDDEN);
     }
-    rq->entry = e;
-    rq->who = e->who;
     r->user = (char *)user;
     r->ap_auth_type = (char *)EHO_AUTH_TYPE;
-    eho.base->set_principal(r, e->who);
-    tell(r, e, dir);
-    /* mod_cache must not keep the page of one person for another, whatever the application says of it. */
-    apr_table_setn(r->subprocess_env, "no-cache", "1");
+    introduce(r, rq, prov, e);
     return OK;
+}
+
+int eho_adopt(request_rec *r)
+{
+    const request_rec *from = r->prev && r->prev->per_dir_config == r->per_dir_config   ? r->prev
+                              : r->main && r->main->per_dir_config == r->per_dir_config ? r->main
+                                                                                        : NULL;
+    const eho_req_t *origin = from ? eho_req_peek(from) : NULL;
+
+    if (!origin || !origin->who || origin->refused) return 0;
+    introduce(r, eho_req(r), origin->prov, origin->entry);
+    return 1;
 }
 
 int eho_check_authn(request_rec *r)
@@ -142,7 +161,7 @@ int eho_check_authn(request_rec *r)
         rq->refused = 1;
         return rc;
     }
-    return admit(r, rq, dir, e);
+    return admit(r, rq, dir, prov, e);
 }
 
 /* --- nobody else may keep the answer --- */
@@ -191,7 +210,7 @@ void eho_filters_register(void)
 
 void eho_insert_filter(request_rec *r)
 {
-    const eho_req_t *rq = eho_req_peek(r);
-
-    if (rq && rq->who && !r->main) ap_add_output_filter_handle(private_handle, NULL, r, r->connection);
+    /* Not by our own state: httpd hands the type on to redirects inside a section, and from mod_dir's subrequest. */
+    if (!r->main && r->ap_auth_type && strcmp(r->ap_auth_type, EHO_AUTH_TYPE) == 0)
+        ap_add_output_filter_handle(private_handle, NULL, r, r->connection);
 }

@@ -94,7 +94,7 @@ int eho_fixups(request_rec *r)
     eho_req_t *rq = eho_req_peek(r);
 
     if (rq && rq->refused) return HTTP_FORBIDDEN; /* what has been refused must not be served after all */
-    if (rq && rq->who) return OK;
+    if ((rq && rq->who) || eho_adopt(r)) return OK;
     /* Redirected internally from a protected page to an open one: the identity was meant for the protected one. */
     if ((r->main || r->prev) && origin_has_identity(r)) eho_fresh_headers(r);
     /* Our own routes read the cookies themselves. */
