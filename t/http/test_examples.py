@@ -60,3 +60,49 @@ def test_example(server, path):
         assert provider["redirect_uri"] == callback
         if "redirect uri" in path.read_text().lower():
             assert callback in path.read_text(), "the comment tells the address to register"
+
+
+# What conf/ehealth.conf tells as default, by directive, and where the server tells what holds.
+TOLD = {
+    "EHealthDatabaseConnections": "16", "EHealthDatabaseTimeout": "500 5000", "EHealthOutboundTimeout": "3 10",
+    "EHealthOutboundHTTP": "never", "EHealthLeeway": "60", "EHealthEnvironment": "production",
+    "EHealthCallbackPath": "/.ehealth/callback/<name>", "EHealthPostLogoutPath": "/.ehealth/logged-out",
+    "EHealthIDTokenAlg": "RS256; preset oidc: RS256 PS256 ES256 EdDSA",
+    "EHealthUserinfo": "optional; prosanteconnect: required",
+    "EHealthClientAuth": "client_secret_basic; iamconnect: none",
+}
+BARE = """<EHealthProvider {0}>
+    EHealthPreset {0}
+    EHealthClientID c
+    {1}
+</EHealthProvider>
+"""
+
+
+def reference():
+    """{directive: its text} of conf/ehealth.conf, comment signs taken off."""
+    parts = re.split(r"^## <?(EHealth\w+)", (proc.ROOT / "conf" / "ehealth.conf").read_text(), flags=re.M)
+    return {name: " ".join(line.lstrip("# ") for line in text.splitlines())
+            for name, text in zip(parts[1::2], parts[2::2])}
+
+
+def test_defaults_of_the_reference_are_those_of_the_server(server):
+    _, told = given(server, f"EHealthKeyFile {server.dir}/conf/etc/keys\n"
+                    + BARE.format("prosanteconnect", "EHealthClientSecret s") + BARE.format("iamconnect", "")
+                    + BARE.format("oidc", "EHealthClientSecret s\nEHealthIssuer https://op.example"))
+    written, host = reference(), told["hosts"][0]
+    for name, value in TOLD.items():
+        assert f"Default: {value}" in written[name], name
+    database, outbound = told["database"], host["outbound"]
+    assert (database["driver"], database["connections"], database["acquire_ms"], database["query_ms"]) == \
+        ("sqlite3", 16, 500, 5000)
+    assert outbound == {"connect": 3, "total": 10, "http_loopback": False}
+    providers = {p["name"]: p for p in host["providers"]}
+    for name, auth, algs, userinfo in (
+            ("prosanteconnect", "client_secret_basic", ["RS256"], "required"), ("iamconnect", "none", ["RS256"], "optional"),
+            ("oidc", "client_secret_basic", ["RS256", "PS256", "ES256", "EdDSA"], "optional")):
+        p = providers[name]
+        assert (p["client_auth"], p["id_token_algs"], p["userinfo"]) == (auth, algs, userinfo)
+        assert (p["leeway"], p["environment"]) == (60, "production")
+        assert p["redirect_uri"].endswith(f"/.ehealth/callback/{name}")
+        assert p["post_logout_redirect_uri"].endswith("/.ehealth/logged-out")
