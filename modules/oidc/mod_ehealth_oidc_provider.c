@@ -177,7 +177,8 @@ const char *eho_cmd_key(cmd_parms *cmd, void *dir, const char *file, const char 
     if (!spec) return outside(cmd);
     if (spec->conf.client_key) return twice(cmd);
     if (alg && (spec->conf.client_key_alg = eh_alg_parse(alg)) == EH_ALG_NONE) {
-        return apr_psprintf(cmd->pool, "EHealthClientKey: unknown algorithm \"%s\": write RS256, RS384, RS512, PS256, PS384, "
+        return apr_psprintf(cmd->pool,
+                            "EHealthClientKey: unknown algorithm \"%s\": write RS256, RS384, RS512, PS256, PS384, "
                             "PS512, ES256, ES384, ES512 or EdDSA",
                             alg);
     }

@@ -2,6 +2,7 @@
 """How the server proves itself to the provider, signed userinfo, grants by an administrator, and what nobody may read in
 a log."""
 import json
+import re
 import sys
 from pathlib import Path
 from urllib.parse import unquote
@@ -96,6 +97,25 @@ def test_provider_with_an_unknown_authority(make, app, tls_op):
     page = Browser().get(f"{world.url}/portal/psc/")
     assert page.status in (502, 503) and page.url.startswith(world.url)
     assert app.hits == 0
+
+
+@pytest.mark.parametrize("shape", ["psc", "iam"])
+def test_endpoints_without_metadata(make, app, shape):
+    """EHealthMetadataURL none: the way in and the way out by what the directives say; the description is never asked for."""
+    def written(text):
+        variable = shape.upper()
+        oidc = f"${{{variable}_ISSUER}}/protocol/openid-connect"
+        lines = [f"EHealth{name} {oidc}/{path}" for name, path in (
+            ("AuthorizationEndpoint", "auth"), ("TokenEndpoint", "token"), ("UserinfoEndpoint", "userinfo"),
+            ("JWKSURI", "certs"), ("EndSessionEndpoint", "logout"))]
+        return re.sub(rf"EHealthMetadataURL +\$\{{{variable}_METADATA\}}", "\n".join(["EHealthMetadataURL none", *lines]), text)
+
+    world = make(edit=written)
+    browser = Browser()
+    assert log_in(browser, world, shape, "helene").status == 200
+    assert app.identity() == TOLD[shape, "helene"]
+    assert "logout" in log_out(browser, world).url, "the provider asks"
+    assert "discovery" not in world.op.tell("counts", shape=shape)
 
 
 @pytest.mark.parametrize("alg", ["RS256", "ES256"])
