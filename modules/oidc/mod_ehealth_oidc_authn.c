@@ -12,6 +12,7 @@
 #include "ehealth/codec.h"
 
 static const char filter_name[] = "EHEALTH_PRIVATE";
+static const char private_note[] = "ehealth-private"; /* in r->notes, which mod_dir takes over from its subrequest */
 
 /* --- answers without a session --- */
 
@@ -100,6 +101,7 @@ static void introduce(request_rec *r, eho_req_t *rq, const oidc_provider_t *prov
     rq->who = e->who;
     eho.base->set_principal(r, e->who);
     tell(r, e, eho_dir(r));
+    apr_table_setn(r->notes, private_note, "1");
     /* mod_cache must not keep the page of one person for another, whatever the application says of it. */
     apr_table_setn(r->subprocess_env, "no-cache", "1");
 }
@@ -210,7 +212,7 @@ void eho_filters_register(void)
 
 void eho_insert_filter(request_rec *r)
 {
-    /* Not by our own state: httpd hands the type on to redirects inside a section, and from mod_dir's subrequest. */
-    if (!r->main && r->ap_auth_type && strcmp(r->ap_auth_type, EHO_AUTH_TYPE) == 0)
+    /* Not by our own state, which a subrequest does not leave behind when its page becomes that of the request. */
+    if (!r->main && apr_table_get(r->notes, private_note))
         ap_add_output_filter_handle(private_handle, NULL, r, r->connection);
 }

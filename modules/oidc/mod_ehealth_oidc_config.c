@@ -104,6 +104,25 @@ static int has_require(const ap_directive_t *d)
     return 0;
 }
 
+/* 1 when "Require all granted" stands beside d, in whatever <RequireAny>, <RequireAll> or <IfModule>. */
+static int opens_to_all(const ap_directive_t *d, apr_pool_t *ptemp)
+{
+    for (; d; d = d->next) {
+        const char *args = d->args;
+
+        if (strcasecmp(d->directive, "Require") == 0 && strcasecmp(ap_getword_conf(ptemp, &args), "all") == 0 &&
+            strcasecmp(ap_getword_conf(ptemp, &args), "granted") == 0) {
+            return 1;
+        }
+        if ((strncasecmp(d->directive, "<Require", 8) == 0 ||
+             (strncasecmp(d->directive, "<If", 3) == 0 && d->directive[3])) && /* <If> is a section of its own */
+            opens_to_all(d->first_child, ptemp)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static int has_auth_type(const ap_directive_t *d, apr_pool_t *ptemp)
 {
     for (; d; d = d->next) {
@@ -142,6 +161,14 @@ static const char *cmd_login(cmd_parms *cmd, void *dirv, const char *name)
                             "EHealthLogin %s in %s protects nothing without a Require: write beside it, for instance, "
                             "\"Require ehealth-member <tenant>\" or \"Require valid-user\"",
                             name, section);
+    }
+    /* Alone it is an open page. Beside a "Require not" too: nobody who is not logged in has the role that is shut out. */
+    if (opens_to_all(parent->first_child, cmd->temp_pool)) {
+        return apr_psprintf(
+            cmd->pool,
+            "EHealthLogin %s in %s stands beside \"Require all granted\", which lets in who is not logged "
+            "in: write \"Require valid-user\" instead",
+            name, section);
     }
     if (!has_auth_type(parent->first_child, cmd->temp_pool)) {
         return apr_psprintf(cmd->pool, "EHealthLogin %s in %s needs \"AuthType " EHO_AUTH_TYPE "\" beside it", name,

@@ -49,6 +49,7 @@
 #define OIDC_BACKOFF_MIN 2       /* s after a first failed fetch; doubles up to OIDC_BACKOFF_MAX */
 #define OIDC_BACKOFF_MAX 60
 #define OIDC_FOLLOWER_WAIT 5   /* s that a request waits for another's fetch of the same document */
+#define OIDC_FOLLOWERS_MAX 8     /* threads of a process that wait so at once; the next is told to try again */
 #define OIDC_ASSERTION_LIFE 60 /* s: exp - iat of a client assertion; Keycloak caps it */
 
 /* ------------------------------------------------------------------------------------------------ providers */

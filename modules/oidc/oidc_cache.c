@@ -27,6 +27,7 @@ struct oidc_cache_t {
     apr_thread_mutex_t *mutex; /* of the list of slots */
     slot_t *slots;
     int n;
+    volatile apr_uint32_t followers; /* threads that wait for a fetch of another */
 };
 
 static void snap_release(oidc_snap_t *snap)
@@ -138,6 +139,17 @@ static int backing_off(const slot_t *s, apr_time_t now)
     return s->failed && now >= s->failed && now < s->failed + backoff(s);
 }
 
+/** Waits for the fetch of another thread, with the slot's mutex held. @return 0 at once when too many wait already: each is
+ * a thread that serves nobody else, and a provider that hangs must not get them all. */
+static int follow(oidc_cache_t *cache, slot_t *s, apr_time_t give_up)
+{
+    int may = apr_atomic_inc32(&cache->followers) < OIDC_FOLLOWERS_MAX;
+
+    if (may) apr_thread_cond_timedwait(s->cond, s->mutex, give_up - apr_time_now());
+    apr_atomic_dec32(&cache->followers);
+    return may;
+}
+
 /** Fetches with the slot's mutex released, and stores what came. Called and returns with the mutex held. */
 static apr_status_t fetch(slot_t *s, const oidc_fetch_t *f, eh_err_t *err, apr_pool_t *p)
 {
@@ -217,7 +229,12 @@ apr_status_t oidc_cache_get(const oidc_snap_t **psnap, oidc_cache_t *cache, cons
             rv = unavailable(s, now, err);
             goto leave;
         }
-        apr_thread_cond_timedwait(s->cond, s->mutex, give_up - apr_time_now());
+        if (!follow(cache, s, give_up)) {
+            if (err) err->retry_after = 1;
+            rv = eh_err_setf(err, p, EH_E_HTTP_BUSY, APR_EAGAIN, NULL, "too many threads wait for the %s already",
+                             f->what);
+            goto leave;
+        }
     }
     *psnap = snap_hold(s->snap, p);
     rv = APR_SUCCESS;
@@ -236,9 +253,8 @@ apr_status_t oidc_cache_renew(const oidc_snap_t **psnap, oidc_cache_t *cache, co
     if (!EH_OK(slot_find(&s, cache, f))) return eh_err_set(err, EH_E_INTERNAL, rv, NULL);
     *psnap = seen;
     apr_thread_mutex_lock(s->mutex);
-    while (s->snap == seen && s->fetching && apr_time_now() < give_up) {
-        apr_thread_cond_timedwait(s->cond, s->mutex, give_up - apr_time_now());
-    }
+    while (s->snap == seen && s->fetching && apr_time_now() < give_up && follow(cache, s, give_up))
+        continue;
     now = eh_now(f->ctx);
     if (s->snap == seen && !s->fetching && !backing_off(s, now) &&
         (now < s->renewed || now >= s->renewed + apr_time_from_sec(OIDC_REFETCH_THROTTLE))) {
