@@ -228,5 +228,7 @@ void eho_cache_child_init(apr_pool_t *pchild, server_rec *main)
     if ((rv = hot_cache_create(&eho.cache, capacity, eho.nvalues, pchild)) != APR_SUCCESS ||
         (rv = oidc_cache_create(&eho.documents, pchild)) != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, rv, main, "no memory for sessions: this child serves no protected page");
+        return;
     }
+    oidc_cache_threads(eho.documents, threads);
 }

@@ -49,7 +49,7 @@
 #define OIDC_BACKOFF_MIN 2       /* s after a first failed fetch; doubles up to OIDC_BACKOFF_MAX */
 #define OIDC_BACKOFF_MAX 60
 #define OIDC_FOLLOWER_WAIT 5   /* s that a request waits for another's fetch of the same document */
-#define OIDC_FOLLOWERS_MAX 8     /* threads of a process that wait so at once; the next is told to try again */
+#define OIDC_FOLLOWERS_MAX 16    /* threads of a process that wait so at once; the next is told to try again */
 #define OIDC_ASSERTION_LIFE 60 /* s: exp - iat of a client assertion; Keycloak caps it */
 
 /* ------------------------------------------------------------------------------------------------ providers */
@@ -172,6 +172,9 @@ apr_status_t oidc_metadata_parse(oidc_metadata_t **pmd, const oidc_provider_t *p
  */
 typedef struct oidc_cache_t oidc_cache_t;
 apr_status_t oidc_cache_create(oidc_cache_t **pcache, apr_pool_t *p);
+/** A process with so many threads has at most half of them waiting for a provider's documents, so that one that hangs does
+ * not take them all. Before the first request. */
+void oidc_cache_threads(oidc_cache_t *cache, int threads);
 
 /** *pmd lives in p. PROVIDER_METADATA (nothing known and no static table), PROVIDER_ISSUER, or the fetch's error. */
 apr_status_t oidc_metadata_get(const oidc_metadata_t **pmd, oidc_cache_t *cache, const eh_ctx_t *ctx,

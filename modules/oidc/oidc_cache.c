@@ -28,6 +28,7 @@ struct oidc_cache_t {
     slot_t *slots;
     int n;
     volatile apr_uint32_t followers; /* threads that wait for a fetch of another */
+    apr_uint32_t max_followers;
 };
 
 static void snap_release(oidc_snap_t *snap)
@@ -87,8 +88,14 @@ apr_status_t oidc_cache_create(oidc_cache_t **pcache, apr_pool_t *p)
         return rv;
     }
     apr_pool_cleanup_register(p, cache, cache_cleanup, apr_pool_cleanup_null);
+    cache->max_followers = OIDC_FOLLOWERS_MAX;
     *pcache = cache;
     return APR_SUCCESS;
+}
+
+void oidc_cache_threads(oidc_cache_t *cache, int threads)
+{
+    if (threads / 2 < OIDC_FOLLOWERS_MAX) cache->max_followers = (apr_uint32_t)(threads / 2);
 }
 
 static apr_status_t slot_find(slot_t **pslot, oidc_cache_t *cache, const oidc_fetch_t *f)
@@ -143,7 +150,7 @@ static int backing_off(const slot_t *s, apr_time_t now)
  * a thread that serves nobody else, and a provider that hangs must not get them all. */
 static int follow(oidc_cache_t *cache, slot_t *s, apr_time_t give_up)
 {
-    int may = apr_atomic_inc32(&cache->followers) < OIDC_FOLLOWERS_MAX;
+    int may = apr_atomic_inc32(&cache->followers) < cache->max_followers;
 
     if (may) apr_thread_cond_timedwait(s->cond, s->mutex, give_up - apr_time_now());
     apr_atomic_dec32(&cache->followers);

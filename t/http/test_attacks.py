@@ -296,3 +296,35 @@ def test_junk_codes_do_not_open_the_breaker(world):
                                                                             "iss": world.op.issuer}))
         assert page.status >= 400 and "EH" in page.get("X-EHealth-Error")
     world.log_in()
+
+
+def test_hanging_token_endpoint_is_told_within_ten_seconds_and_ends_no_session():
+    """Twenty callbacks at once to a provider that takes the code and never answers, with the built-in time limits."""
+    with OidcWorld(children=1) as world:
+        world.httpd.allow("EH21|EH41")
+        inside = world.log_in()
+        begun = []
+        for _ in range(20):
+            browser = world.browser()
+            first = browser.get(world.url + "/.ehealth/login/psc", follow=False)
+            state = parse_qs(urlsplit(first.get("Location")).query)["state"][0]
+            query = urlencode({"code": "c", "state": state, "iss": world.op.issuer})
+            begun.append((browser, f"{world.url}/.ehealth/callback/psc?{query}"))
+        let_go = threading.Event()
+        world.op.serve = lambda h: let_go.wait(20)
+        try:
+            with ThreadPoolExecutor(20) as crowd:
+                started = time.monotonic()
+                callbacks = [crowd.submit(browser.get, url, follow=False) for browser, url in begun]
+                time.sleep(1)
+                asked = time.monotonic()
+                assert inside.get(world.url + "/portal/whoami").status == 200
+                assert time.monotonic() - asked < 1
+                answers = [callback.result() for callback in callbacks]
+                took = time.monotonic() - started
+            assert {answer.status for answer in answers} <= {502, 503, 504}, answers
+            assert all("EH" in answer.words and answer.get("Content-Type").startswith("text/html") for answer in answers)
+            assert took < 10
+            assert inside.get(world.url + "/portal/whoami").status == 200
+        finally:
+            let_go.set()
