@@ -61,7 +61,7 @@ typedef struct eh_limit_conf_t {
     X(apr_array_header_t *, proxy_except, NULL, NULL)  \
     X(const char *, ca_bundle, NULL, NULL)             \
     X(int, connect_s, EH_UNSET, 3)                     \
-    X(int, total_s, EH_UNSET, 10)                      \
+    X(int, total_s, EH_UNSET, 9)                       \
     X(int, outbound_http, EH_UNSET, EH_OUTBOUND_NEVER) \
     X(apr_array_header_t *, status_allow, NULL, NULL)  \
     X(const char *, contact, NULL, NULL)

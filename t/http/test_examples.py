@@ -64,7 +64,7 @@ def test_example(server, path):
 
 # What conf/ehealth.conf tells as default, by directive, and where the server tells what holds.
 TOLD = {
-    "EHealthDatabaseConnections": "16", "EHealthDatabaseTimeout": "500 5000", "EHealthOutboundTimeout": "3 10",
+    "EHealthDatabaseConnections": "16", "EHealthDatabaseTimeout": "500 5000", "EHealthOutboundTimeout": "3 9",
     "EHealthOutboundHTTP": "never", "EHealthLeeway": "60", "EHealthEnvironment": "production",
     "EHealthCallbackPath": "/.ehealth/callback/<name>", "EHealthPostLogoutPath": "/.ehealth/logged-out",
     "EHealthIDTokenAlg": "RS256; preset oidc: RS256 PS256 ES256 EdDSA",
@@ -96,7 +96,7 @@ def test_defaults_of_the_reference_are_those_of_the_server(server):
     database, outbound = told["database"], host["outbound"]
     assert (database["driver"], database["connections"], database["acquire_ms"], database["query_ms"]) == \
         ("sqlite3", 16, 500, 5000)
-    assert outbound == {"connect": 3, "total": 10, "http_loopback": False}
+    assert outbound == {"connect": 3, "total": 9, "http_loopback": False}
     providers = {p["name"]: p for p in host["providers"]}
     for name, auth, algs, userinfo in (
             ("prosanteconnect", "client_secret_basic", ["RS256"], "required"), ("iamconnect", "none", ["RS256"], "optional"),
