@@ -10,6 +10,8 @@ A line:  id <TAB> kind <TAB> pattern      kinds:
     step     a step of ./setup check that ended well
     long     script, and result file committed for it [and stage in it]: JSON with "passed": true, "commit", "seconds".
              Not judged with --recording (on the way to such a result), and said so
+    missed   the same for a goal that is known to be missed: the record must be there, with "passed": false and its
+             "goals". It shows nothing; it is told at each run, and fails as soon as the goal is met (then write "long")
 Each named test must have run and passed. A skip is excused by one reason only: "../shared/data is missing".
 """
 import argparse
@@ -22,7 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "t" / "ACCEPTANCE.tsv"
-KINDS = {"pytest", "asan", "unit", "unitasan", "browser", "step", "long"}
+KINDS = {"pytest", "asan", "unit", "unitasan", "browser", "step", "long", "missed"}
 EXCUSE = "../shared/data is missing"
 _TAP = re.compile(r"^(not )?ok\b\s*\d*\s*-?\s*(.*?)(?:\s*#\s*(SKIP|TODO)\b(.*))?$", re.I)
 
@@ -123,8 +125,23 @@ def judge_long(pattern):
     return f"{result} lacks {', '.join(missing)}" if missing else None
 
 
+def judge_missed(pattern):
+    """(fault or None, what is missed)"""
+    script, result, stage = pattern.split()
+    path = ROOT / result
+    if not (ROOT / script).exists() or not path.is_file():
+        return f"no recorded result {result}", []
+    part = json.loads(path.read_text()).get("stages", {}).get(stage, {})
+    if part.get("passed") is not False or not part.get("goals"):
+        return f"{pattern}: no missed goal in the record", []
+    return None, [goal for goal in part["goals"] if goal.startswith("MISSED")]
+
+
 def judge(kind, pattern, ran):
     """A sentence per fault."""
+    if kind == "missed":
+        fault, _ = judge_missed(pattern)
+        return [fault] if fault else []
     if kind == "long":
         fault = judge_long(pattern)
         return [fault] if fault else []
@@ -152,8 +169,8 @@ def check(ran, recording):
     rows, faults = table()
     shown = {}
     if recording:
-        left = [row for row in rows if row[1] == "long"]
-        rows = [row for row in rows if row[1] != "long"]
+        left = [row for row in rows if row[1] in ("long", "missed")]
+        rows = [row for row in rows if row[1] not in ("long", "missed")]
         print(f"not judged, since results are being recorded: {len(left)} long ones")
     for name, kind, pattern in rows:
         shown.setdefault(name, []).extend(judge(kind, pattern, ran))
@@ -161,6 +178,8 @@ def check(ran, recording):
         print(f"{'ok  ' if not shown[name] else 'FAIL'} {name}")
         for fault in shown[name]:
             print(f"     {fault}")
+        for goal in [g for n, kind, pattern in rows if (n, kind) == (name, "missed") for g in judge_missed(pattern)[1]]:
+            print(f"     not shown: {goal}")
     for fault in faults:
         print(f"FAIL {TABLE.name} {fault}")
     return not faults and not any(shown.values())

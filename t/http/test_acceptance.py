@@ -85,3 +85,17 @@ def test_closing_line(ran, capsys):
     assert acceptance.count(only, []) is True
     assert acceptance.count(only, ["clang"]) is False, "a failed step without a failed test fails, too"
     assert acceptance.count({"pytest": {}}, []) is False, "nothing ran"
+
+
+@pytest.mark.parametrize("stage,good", [
+    ({"passed": False, "goals": ["met: a", "MISSED: b"]}, True),
+    ({"passed": True, "goals": ["met: a"]}, False),
+    ({"passed": False}, False),
+    ({}, False),
+])
+def test_missed_goal_is_told_and_does_not_outlive_its_mending(tmp_path, monkeypatch, stage, good):
+    (tmp_path / "script").write_text("")
+    (tmp_path / "result.json").write_text(json.dumps({"commit": "c", "stages": {"memory": stage}}))
+    monkeypatch.setattr(acceptance, "ROOT", tmp_path)
+    fault, goals = acceptance.judge_missed("script result.json memory")
+    assert (fault is None) == good and goals == (["MISSED: b"] if good else [])
