@@ -57,6 +57,12 @@ apr_status_t eh_err_set(eh_err_t *err, eh_code_e code, apr_status_t rv, const ch
 apr_status_t eh_err_setf(eh_err_t *err, apr_pool_t *p, eh_code_e code, apr_status_t rv, const char *detail,
                          const char *cause_fmt, ...) __attribute__((format(printf, 6, 7)));
 
+/**
+ * Moves what err points to into p: whoever destroys or clears a pool that the failed calls were given must do this first,
+ * since detail and cause may stand in it. err may be NULL.
+ */
+void eh_err_keep(eh_err_t *err, apr_pool_t *p);
+
 /** "EH4003" in p. */
 const char *eh_err_tag(apr_pool_t *p, eh_code_e code);
 

@@ -242,7 +242,11 @@ apr_status_t eh_audit_seal(eh_db_t *db, const eh_keyring_t *ring, int max, int *
     /* A look first: an idle server takes no write lock every few seconds. */
     rv = eh_db_run(db, EH_DB_READ, look_tx, &s, err, ptemp);
     if (rv == APR_SUCCESS && s.waiting) rv = eh_db_run(db, EH_DB_WRITE, seal_tx, &s, err, ptemp);
-    if (rv == APR_SUCCESS) *psealed = s.sealed;
+    if (rv == APR_SUCCESS) {
+        *psealed = s.sealed;
+    } else {
+        eh_err_keep(err, p);
+    }
     apr_pool_destroy(ptemp);
     return rv;
 }
@@ -331,6 +335,7 @@ static apr_status_t was_moved(int *pmoved, const verify_t *v, eh_db_t *db, const
         }
         w.cursor = apr_pstrdup(p, eh_cell(w.rows, w.rows->nrows - 1, COL_CHAIN));
     }
+    if (rv != APR_SUCCESS) eh_err_keep(err, p);
     apr_pool_destroy(w.page);
     return rv;
 }
@@ -416,6 +421,7 @@ apr_status_t eh_audit_verify(eh_db_t *db, const eh_keyring_t *ring, eh_audit_ver
         verdict->bad_seq = reason ? v.last + 1 : 0;
         if (v.last > 0) verdict->head = apr_psprintf(p, "%" APR_INT64_T_FMT " %s", v.last, v.seal);
     }
+    if (rv != APR_SUCCESS) eh_err_keep(err, p);
     apr_pool_destroy(ptemp);
     apr_pool_destroy(v.page);
     return rv;

@@ -84,6 +84,14 @@ apr_status_t eh_err_setf(eh_err_t *err, apr_pool_t *p, eh_code_e code, apr_statu
     return eh_err_set(err, code, rv, detail);
 }
 
+void eh_err_keep(eh_err_t *err, apr_pool_t *p)
+{
+    if (!err || err->code == EH_E_NONE) return;
+    err->detail = apr_pstrdup(p, err->detail); /* NULL stays NULL */
+    err->cause = apr_pstrdup(p, err->cause);
+    err->login = apr_pstrdup(p, err->login);
+}
+
 const char *eh_err_tag(apr_pool_t *p, eh_code_e code) { return apr_psprintf(p, "EH%04d", (int)code); }
 
 const char *eh_err_problem_json(apr_pool_t *p, const eh_err_t *err, eh_lang_e lang, const char *correlation)

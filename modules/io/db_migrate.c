@@ -186,8 +186,8 @@ static apr_status_t migrate_as_is(const eh_dbpool_conf_t *conf, apr_time_t now, 
     if (rv != APR_SUCCESS) return rv;
     apr_pool_create(&p, ptemp);
     rv = migrate_here(conf, now, papplied, log, err, p);
-    /* The pool must be closed before we return, and what err points to outlive it. */
-    if (err && err->cause) err->cause = apr_pstrdup(ptemp, err->cause);
+    /* The pool must be closed before we return. */
+    eh_err_keep(err, ptemp);
     apr_pool_destroy(p);
     return rv;
 }

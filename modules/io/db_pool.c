@@ -290,7 +290,7 @@ apr_status_t eh_dbpool_create(eh_db_t **pdb, const eh_dbpool_conf_t *conf, const
         *pdb = &pool->base;
         return APR_SUCCESS;
     }
-    if (err && err->cause) err->cause = apr_pstrdup(p, err->cause);
+    eh_err_keep(err, p);
     eh_db_breaker_destroy(&pool->breaker);
     apr_pool_destroy(root);
     return rv;

@@ -340,6 +340,38 @@ START_TEST(keys)
 END_TEST
 
 /* Within an open transaction that has inserted a row: a later row is committed, and somebody seals. */
+/* Writes over whatever memory has been given back. */
+static void reuse_memory(void)
+{
+    apr_pool_t *p;
+    int i;
+
+    apr_pool_create(&p, eh_test_pool);
+    for (i = 0; i < 32; i++)
+        memset(apr_palloc(p, 4096), 'x', 4096);
+    apr_pool_destroy(p);
+}
+
+START_TEST(failures_can_be_read_afterwards)
+{
+    eh_audit_verdict_t verdict;
+    int sealed;
+
+    open_fresh(_i);
+    insert(1);
+    sql("ALTER TABLE eh_audit_head RENAME TO eh_audit_hidden");
+    ck_assert_int_ne(eh_audit_seal(db, ring("a1"), 100, &sealed, eh_test_new_err(), eh_test_pool), APR_SUCCESS);
+    reuse_memory();
+    ck_assert_int_eq(eh_test_err.code, EH_E_DB_QUERY);
+    ck_assert_ptr_nonnull(strstr(eh_test_err.cause, "audit-"));
+    ck_assert_int_ne(eh_audit_verify(db, ring("a1"), &verdict, eh_test_new_err(), eh_test_pool), APR_SUCCESS);
+    reuse_memory();
+    ck_assert_int_eq(eh_test_err.code, EH_E_DB_QUERY);
+    ck_assert_ptr_nonnull(strstr(eh_test_err.cause, "audit-"));
+    sql("ALTER TABLE eh_audit_hidden RENAME TO eh_audit_head");
+}
+END_TEST
+
 static apr_status_t late_tx(eh_tx_t *tx, void *baton, eh_err_t *err, apr_pool_t *p)
 {
     int one = 1;
@@ -421,6 +453,7 @@ int main(void)
     tcase_add_loop_test(tc, format, 0, driver_count);
     tcase_add_loop_test(tc, every_fault_is_found, 0, driver_count);
     tcase_add_loop_test(tc, keys, 0, driver_count);
+    tcase_add_loop_test(tc, failures_can_be_read_afterwards, 0, driver_count);
     tcase_add_loop_test(tc, open_transactions, 0, driver_count);
     rc = eh_test_main(suite);
     if (driver_count == 2) pg("remove", NULL, 0);
