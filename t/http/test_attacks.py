@@ -153,10 +153,10 @@ def test_http2_is_no_way_around(ca):
     with OidcWorld(conf, modules=("http2",)) as world:
         ticket = world.log_in().cookie("eh-s-psc")
 
-        def h2(path, *headers):
+        def h2(path, *headers, how="--http2-prior-knowledge"):
             world.portal.clear()
             args = [arg for header in headers for arg in ("-H", header)]
-            out = subprocess.run(["curl", "-s", "--http2-prior-knowledge", "-o", "/dev/null", "-w",
+            out = subprocess.run(["curl", "-s", how, "-o", "/dev/null", "-w",
                                   "%{http_version} %{http_code}", *args, world.url + path],
                                  capture_output=True, text=True, timeout=20, check=True).stdout
             requests = world.portal.requests
@@ -169,6 +169,10 @@ def test_http2_is_no_way_around(ca):
         assert {name: seen.get(name) for name in TRUE} == TRUE and seen["Cookie"] == "a=1"
         out, seen = h2("/open/whoami", f"Cookie: eh-s-psc={ticket}", *spoof)
         assert out == "2 200" and "mallory" not in str(seen) and "Cookie" not in seen
+        # the first request of an upgraded connection was read as HTTP/1.1
+        assert h2("/portal/whoami", *spoof, how="--http2") == ("1.1 401", None), "refused before httpd upgrades"
+        out, seen = h2("/portal/whoami", f"Cookie: eh-s-psc={ticket}", "Connection: X-Roles", *spoof, how="--http2")
+        assert out.endswith(" 200") and {name: seen.get(name) for name in TRUE} == TRUE
 
 
 # -- where a log-in may lead ----------------------------------------------------------------------------------------------
