@@ -7,6 +7,8 @@ import socket
 
 import pytest
 
+pytestmark = pytest.mark.asan
+
 BASE = {"ehealth": ("ehealth",)}
 PREFIX = "/.ehealth/"
 LANGUAGES = {

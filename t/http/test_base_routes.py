@@ -14,6 +14,8 @@ import pytest
 from ehhttpd.proc import free_port
 from test_base import NAVIGATION, PREFIX, Answer, ask  # noqa: F401
 
+pytestmark = pytest.mark.asan
+
 PROBE = {"ehealth": ("ehealth", "ehprobe")}
 P = PREFIX + "probe/"
 STREAM = (b"abcdefghijklmnopqrstuvwxyz" * 38462)[:1000000]

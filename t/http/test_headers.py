@@ -6,6 +6,8 @@ import pytest
 
 from oidcworld import OidcWorld, protect
 
+pytestmark = pytest.mark.asan
+
 NAMES = ("x-remote-user", "x-display-name", "x-roles")
 TRUE = {"x-remote-user": "899700001011", "x-display-name": "H%C3%A9l%C3%A8ne%20Lef%C3%A8vre-No%C3%ABl",
         "x-roles": "physician,professional"}

@@ -7,6 +7,8 @@ import pytest
 
 from oidcworld import OidcWorld, practitioner, protect
 
+pytestmark = pytest.mark.asan
+
 NAVIGATE = [("Sec-Fetch-Mode", "navigate"), ("Accept", "text/html")]
 STUDENT = practitioner(rpps="99700003033", given="Chloé", family="Amélineau", category="E")
 NURSE = practitioner(rpps="99700004049", given="Maëlys", family="Dœuff", profession="60")

@@ -227,8 +227,11 @@ class Httpd:
 
     def migrate(self):
         """Brings PostgreSQL's schema up, as an administrator does."""
-        exe, _ = layout()
-        env = {k: v for k, v in self._environment().items() if k != "LD_PRELOAD"}
+        exe, env = layout()[0], self._environment()
+        # ehctl carries a sanitizer's runtime itself; the httpd that it starts needs it preloaded
+        preload = env.pop("LD_PRELOAD", None)
+        if preload:
+            exe = f"env LD_PRELOAD={preload.replace(' ', ':')} {exe}"
         return proc.run([Path(self.build) / "ehctl", "--httpd", exe, "-f", self.conf_file, "migrate"], env=env)
 
     def shift_clock(self, seconds):
