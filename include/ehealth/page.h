@@ -42,6 +42,7 @@ typedef struct eh_page_t {
     const char *contact;            /* EHealthContact; NULL = none */
     const char *link_url;           /* error: "Try again"; notice: words->link. NULL = none */
     const char *home_url;           /* "Start page"; NULL = none */
+    const char *logout_url;         /* error: "Log out"; NULL = none */
     const char *form_action;        /* notice with a button: where the form POSTs to, a local path */
     const apr_table_t *form_fields; /* hidden fields; may be NULL */
 } eh_page_t;

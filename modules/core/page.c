@@ -43,7 +43,19 @@ typedef const char *words_t[2][EH_LANG_COUNT];
 #include "page_words.def"
 #undef EH_WORDS
 
-typedef enum { L_REMEDY, L_CODE, L_REFERENCE, L_CONTACT, L_RETRY, L_LOGIN, L_HOME, L_WAIT, L_DETAIL, L_COUNT } label_e;
+typedef enum {
+    L_REMEDY,
+    L_CODE,
+    L_REFERENCE,
+    L_CONTACT,
+    L_RETRY,
+    L_LOGIN,
+    L_HOME,
+    L_LOGOUT,
+    L_WAIT,
+    L_DETAIL,
+    L_COUNT
+} label_e;
 static const char *const labels[L_COUNT][EH_LANG_COUNT] = {
     {"What you can do", "Que faire", "Wat u kunt doen", "Was Sie tun können"},
     {"Code", "Code", "Code", "Code"},
@@ -52,6 +64,7 @@ static const char *const labels[L_COUNT][EH_LANG_COUNT] = {
     {"Try again", "Réessayer", "Opnieuw proberen", "Erneut versuchen"},
     {"Log in", "Se connecter", "Inloggen", "Anmelden"},
     {"Start page", "Page d’accueil", "Startpagina", "Startseite"},
+    {"Log out", "Se déconnecter", "Uitloggen", "Abmelden"},
     {"You can try again in %d s.", "Vous pourrez réessayer dans %d s.", "U kunt het over %d s opnieuw proberen.",
      "Sie können es in %d s erneut versuchen."},
     {"Detail", "Détail", "Detail", "Detail"}};
@@ -197,6 +210,7 @@ static void add_error(eh_text_t *t, const eh_page_t *page, const void *what, eh_
     eh_text_str(t, "<div class=\"acts\">");
     add_link(t, " class=\"btn\"", err->login, labels[L_LOGIN][lang]);
     add_link(t, err->login ? "" : " class=\"btn\"", page->link_url, labels[L_RETRY][lang]);
+    add_link(t, "", page->logout_url, labels[L_LOGOUT][lang]);
     add_link(t, "", page->home_url, labels[L_HOME][lang]);
     eh_text_str(t, "</div>");
     add_terms(t, page, err, lang);

@@ -55,6 +55,9 @@ static const char *error_page(request_rec *r, const eh_err_t *err, const eh_err_
     eh_page_t page = {.lang = eh_lang_of(r), .correlation = eh_correlation(r), .home_url = "/"};
 
     page.contact = eh_sconf(r->server)->contact;
+    /* Somebody is logged in and refused, perhaps at a ward's computer as the person before. Who set the principal has the
+     * route. */
+    if (info->http == HTTP_FORBIDDEN && eh_principal_of(r)) page.logout_url = EH_PREFIX "logout";
     /* A link that repeats the request: only where that may help, and never a callback, whose state is used up. */
     if (r->method_number == M_GET && (info->http == HTTP_TOO_MANY_REQUESTS || info->http == HTTP_SERVICE_UNAVAILABLE) &&
         !ap_strstr_c(r->uri, "/callback/") && eh_target_is_local(r->unparsed_uri)) {

@@ -14,6 +14,7 @@
 #include "ehealth/json.h"
 
 #define EH_STATUS_HOSTS 64 /* outbound hosts listed */
+#define EH_HEADINGS 6      /* levels that HTML has */
 #define EH_STATUS_DEPTH 8  /* of nested objects in the text form */
 
 /* --- the base's own metrics --- */
@@ -228,43 +229,98 @@ static void put_text(request_rec *r, const char *path, const json_t *j, int dept
     }
 }
 
-static void put_rows(request_rec *r, const char *path, const json_t *j, int depth)
+static int is_scalar(const json_t *j) { return !json_is_object(j) && !json_is_array(j); }
+
+static const char *scalar_html(apr_pool_t *p, const json_t *j)
+{
+    if (json_is_string(j)) return eh_html(p, json_string_value(j));
+    if (json_is_integer(j)) return apr_psprintf(p, "%" APR_INT64_T_FMT, (apr_int64_t)json_integer_value(j));
+    return json_is_true(j) ? "yes" : json_is_false(j) ? "no" : "–";
+}
+
+/* The members that are single values, one a row. */
+static void put_pairs(request_rec *r, const json_t *obj)
 {
     const char *key;
     json_t *value;
-    apr_size_t i;
-    char *text;
 
-    if (depth > EH_STATUS_DEPTH) return;
-    if (json_is_object(j)) {
-        json_object_foreach((json_t *)j, key, value)
-        {
-            put_rows(r, *path ? apr_pstrcat(r->pool, path, " › ", key, NULL) : key, value, depth + 1);
-        }
-    } else if (json_is_array(j)) {
-        json_array_foreach(j, i, value)
-        {
-            key = eh_json_str(value, "name");
-            put_rows(r, apr_psprintf(r->pool, "%s › %s", path, key ? key : apr_itoa(r->pool, (int)i + 1)), value,
-                     depth + 1);
-        }
-    } else {
-        text = json_dumps(j, JSON_ENCODE_ANY);
-        ap_rvputs(r, "<tr><th scope=\"row\">", eh_html(r->pool, path), "</th><td>",
-                  eh_html(r->pool, json_is_string(j) ? json_string_value(j)
-                                   : json_is_null(j) ? "–"
-                                   : text            ? text
-                                                     : ""),
+    ap_rputs("<table><tbody>\n", r);
+    json_object_foreach((json_t *)obj, key, value)
+    {
+        if (!is_scalar(value)) continue;
+        ap_rvputs(r, "<tr><th scope=\"row\">", eh_html(r->pool, key), "</th><td>", scalar_html(r->pool, value),
                   "</td></tr>\n", NULL);
-        free(text);
+    }
+    ap_rputs("</tbody></table>\n", r);
+}
+
+/* Things of a kind: one a row, the members of the first as columns. */
+static void put_list(request_rec *r, const char *title, const json_t *list)
+{
+    const json_t *first = json_array_get(list, 0);
+    const char *key;
+    json_t *item, *value;
+    apr_size_t i;
+
+    if (!first) {
+        ap_rputs("<p>none</p>\n", r);
+        return;
+    }
+    if (!json_is_object(first)) {
+        ap_rputs("<ul>\n", r);
+        json_array_foreach((json_t *)list, i, item)
+        {
+            if (is_scalar(item)) ap_rvputs(r, "<li>", scalar_html(r->pool, item), "</li>\n", NULL);
+        }
+        ap_rputs("</ul>\n", r);
+        return;
+    }
+    /* in a frame that scrolls by itself, so that the page does not on a phone; reachable by keyboard */
+    ap_rvputs(r, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"", eh_html(r->pool, title),
+              "\"><table><thead><tr>", NULL);
+    json_object_foreach((json_t *)first, key, value)
+        ap_rvputs(r, "<th scope=\"col\">", eh_html(r->pool, key), "</th>", NULL);
+    ap_rputs("</tr></thead><tbody>\n", r);
+    json_array_foreach((json_t *)list, i, item)
+    {
+        ap_rputs("<tr>", r);
+        json_object_foreach((json_t *)first, key, value)
+        {
+            const json_t *cell = json_object_get(item, key);
+
+            ap_rvputs(r, "<td>", cell && is_scalar(cell) ? scalar_html(r->pool, cell) : "–", "</td>", NULL);
+        }
+        ap_rputs("</tr>\n", r);
+    }
+    ap_rputs("</tbody></table></div>\n", r);
+}
+
+static void put_section(request_rec *r, const char *title, const json_t *j, int level)
+{
+    const char *h = apr_itoa(r->pool, level), *key;
+    json_t *value;
+
+    if (level > EH_HEADINGS) return;
+    ap_rvputs(r, "<h", h, ">", eh_html(r->pool, title), "</h", h, ">\n", NULL);
+    if (json_is_array(j)) {
+        put_list(r, title, j);
+        return;
+    }
+    put_pairs(r, j);
+    json_object_foreach((json_t *)j, key, value)
+    {
+        if (!is_scalar(value)) put_section(r, key, value, level + 1);
     }
 }
 
-static const char style[] = ":root{color-scheme:light dark}"
-                            "body{font:1rem/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}"
-                            "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;"
-                            "border-bottom:1px solid #8886;font-weight:400;overflow-wrap:anywhere}"
-                            "td{font-family:ui-monospace,monospace}";
+static const char style[] =
+    ":root{color-scheme:light dark}"
+    "body{font:1rem/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}"
+    "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;"
+    "border-bottom:1px solid #8886;font-weight:400;overflow-wrap:anywhere}"
+    "td{font-variant-numeric:tabular-nums}thead th{font-weight:600}tbody th{width:40%;max-width:14rem}"
+    ".wide{overflow-x:auto}.wide td,.wide th{overflow-wrap:normal;white-space:nowrap}h2{font-size:1.25rem;margin:2rem "
+    "0 .5rem}h3{font-size:1rem;margin:1rem 0 0}";
 
 static const char *style_csp(apr_pool_t *p)
 {
@@ -280,10 +336,9 @@ static void put_page(request_rec *r, const json_t *j)
 {
     ap_rvputs(r, "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">",
               "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>eHealth status</title>",
-              "<style>", style, "</style></head>\n<body><main><h1>eHealth status</h1>\n",
-              "<table><thead><tr><th scope=\"col\">What</th><th scope=\"col\">Value</th></tr></thead><tbody>\n", NULL);
-    put_rows(r, "", j, 0);
-    ap_rputs("</tbody></table></main></body></html>\n", r);
+              "<style>", style, "</style></head>\n<body><main>\n", NULL);
+    put_section(r, "eHealth status", j, 1);
+    ap_rputs("</main></body></html>\n", r);
 }
 
 int eh_status_handler(request_rec *r)

@@ -252,6 +252,7 @@ def test_refused_with_a_reason(world, app, shape, person, code, word):
     page = log_in(browser, world, shape, person)
     is_refused(page, code, 403)
     assert word in page.words
+    assert "/.ehealth/logout" in [link["href"] for link in page.page.links]  # the next person at this computer
     assert app.hits == 0
     # it stays 403: a 401 or a redirect would start the log-in again
     assert browser.get(f"{world.url}/portal/{shape}/whoami", follow=False).status == 403
