@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "demo"))
 from test_login import TOLD, app, is_refused, log_in, log_out, make, nobody_is_in  # noqa: E402, F401
 from world import CLIENT, World, clients  # noqa: E402
 
+pytestmark = pytest.mark.asan
 AUTH = {"RS256": ["rsa", "-pkeyopt", "rsa_keygen_bits:2048"], "PS256": ["rsa", "-pkeyopt", "rsa_keygen_bits:2048"],
         "ES256": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "EdDSA": ["ed25519"]}
 
@@ -124,7 +125,6 @@ def test_userinfo_as_signed_jwt(make, app, alg):
     enters(world, app)
 
 
-@pytest.mark.asan
 def test_plain_http_needs_permission(make, app):
     """Without EHealthOutboundHTTP loopback a provider on plain http is refused by configtest, in words."""
     with pytest.raises(RuntimeError, match="https"):
@@ -136,15 +136,11 @@ def test_grant_by_an_administrator(make, app):
     world = make()
     is_refused(log_in(Browser(), world, "psc", "zoe"), "EH5001", 403)
 
-    def ehctl(*args):
-        from ehhttpd.httpd import layout
-        return proc.run([world.httpd.build / "ehctl", "--httpd", layout()[0], "-f", world.httpd.conf_file, *args])
-
-    ehctl("users", "grant", "--tenant", "st-jean", "--person", "rpps:99700002027")
+    world.httpd.ehctl("users", "grant", "--tenant", "st-jean", "--person", "rpps:99700002027")
     browser = Browser()
     assert log_in(browser, world, "psc", "zoe").status == 200
     assert app.identity()["X-Tenants"] == "st-jean"
-    listed = ehctl("users", "list").stdout
+    listed = world.httpd.ehctl("users", "list").stdout
     assert "rpps:99700002027" in listed and "st-jean" in listed
 
 

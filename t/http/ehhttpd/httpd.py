@@ -225,14 +225,18 @@ class Httpd:
             self.write_conf()
         return done.returncode, done.stdout
 
-    def migrate(self):
-        """Brings PostgreSQL's schema up, as an administrator does."""
+    def ehctl(self, *args):
+        """Runs ehctl on this server's configuration, as an administrator does; its result."""
         exe, env = layout()[0], self._environment()
         # ehctl carries a sanitizer's runtime itself; the httpd that it starts needs it preloaded
         preload = env.pop("LD_PRELOAD", None)
         if preload:
             exe = f"env LD_PRELOAD={preload.replace(' ', ':')} {exe}"
-        return proc.run([Path(self.build) / "ehctl", "--httpd", exe, "-f", self.conf_file, "migrate"], env=env)
+        return proc.run([Path(self.build) / "ehctl", "--httpd", exe, "-f", self.conf_file, *args], env=env)
+
+    def migrate(self):
+        """Brings PostgreSQL's schema up."""
+        return self.ehctl("migrate")
 
     def shift_clock(self, seconds):
         """Ends the server and starts it again, with the same state, so many seconds later by its own clock."""
