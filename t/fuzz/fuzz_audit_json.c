@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text = apr_pstrmemdup(p, (const char *)data, size);
     eh_audit_rec_t rec = {1767225600123456, text, EH_OUTCOME_OK, text, text, text, text, text, text, text, text, text};
     eh_err_t err = {EH_E_DENIED, APR_EGENERAL, text, text, 1, text};
-    eh_page_t page = {EH_LANG_EN, text, text, text, text, text, NULL};
+    eh_page_t page = {EH_LANG_EN, text, text, text, text, text, text, NULL};
     const char *html;
     int tags = 0, clean_tags = 0;
 
