@@ -4,7 +4,7 @@
 A line:  id <TAB> kind <TAB> pattern      kinds:
     pytest   node id (t/http/test_x.py::test_y; all its parameters) or a glob of it, in results/http.xml
     asan     the same in results/asan-http.xml
-    unit     program below the build tree (t/unit/test_x), all its TAP lines; "program - text*": those lines
+    unit     program below the build tree (t/unit/test_x) or a glob of it, all its TAP lines; "program - text*": those lines
     unitasan the same in the sanitizer build
     browser  text of a TAP line of results/browser.tap (glob)
     step     a step of ./setup check that ended well
@@ -104,7 +104,7 @@ def read_steps(path):
 def chosen(kind, pattern, ran):
     """The tests that a pattern names."""
     if kind in ("unit", "unitasan") and " - " not in pattern:
-        return [t for t in ran if t == pattern or t.startswith(pattern + " - ")]
+        return [t for t in ran if fnmatch.fnmatchcase(t.split(" - ")[0], pattern)]
     literal = [t for t in ran if t == pattern or (kind in ("pytest", "asan") and t.startswith(pattern + "["))]
     # brackets are parameters here, not character classes
     return literal or [t for t in ran if fnmatch.fnmatchcase(t, pattern.replace("[", "[[]"))]

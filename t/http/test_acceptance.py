@@ -37,7 +37,7 @@ def ran(tmp_path):
 
 @pytest.mark.parametrize("kind,pattern", [
     ("pytest", "t/http/test_a.py::test_good"), ("pytest", "t/http/test_a.py::test_good[x]"),
-    ("pytest", "t/http/test_a.py::test_exc*"), ("unit", "t/unit/test_x"), ("unit", "t/unit/test_x - a:b*"),
+    ("pytest", "t/http/test_a.py::test_exc*"), ("unit", "t/unit/test_x"), ("unit", "t/unit/test_x - a:b*"), ("unit", "t/unit/test_[x]"),
     ("browser", "start*"), ("step", "asan"),
 ])
 def test_shown(ran, kind, pattern):
@@ -48,7 +48,7 @@ def test_shown(ran, kind, pattern):
     ("pytest", "t/http/test_a.py::test_bad", "failed"), ("pytest", "t/http/test_a.py::test_left", "skipped"),
     ("pytest", "t/http/test_a.py::test_torn", "failed"), ("pytest", "t/http/test_a.py::*", "failed"),
     ("pytest", "t/http/test_b.py::test_good", "nothing"), ("pytest", "t/http/test_a.py::test_goo", "nothing"),
-    ("asan", "t/http/test_a.py::test_good", "nothing"), ("unit", "t/unit/test_y", "failed"),
+    ("asan", "t/http/test_a.py::test_good", "nothing"), ("unit", "t/unit/test_y", "failed"), ("unit", "t/unit/*", "failed"),
     ("unit", "t/unit/test_z", "nothing"), ("browser", "log-in", "failed"), ("browser", "later", "skipped"),
     ("step", "clang", "failed"), ("step", "none", "nothing"), ("long", "t/none.py t/none.json", "does not exist"),
     ("long", "t/soak.py t/none.json", "no recorded result"),
